@@ -1,0 +1,30 @@
+"""CLAIRO: recommends by generating the next item's tokens, made of text and image codes."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from clairo.errors import ClairoError, ConfigError, InputError, VocabularyError
+
+if TYPE_CHECKING:
+    from clairo.recommendations import Recommender
+    from clairo.vocabulary import Vocabulary
+
+__version__ = "0.1.0"
+__all__ = [
+    "ClairoError",
+    "ConfigError",
+    "InputError",
+    "Recommender",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+]
+
+_LAZY = {"Recommender": "clairo.recommendations", "Vocabulary": "clairo.vocabulary"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the rooms with heavy libraries only when they are asked for."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

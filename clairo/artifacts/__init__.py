@@ -1,0 +1,7 @@
+"""Artefacts: what stages leave for one another, and how a folder of them is written, checked and found stale."""
+
+from clairo.artifacts.codes import Codes
+from clairo.artifacts.embedding import Embedding
+from clairo.artifacts.sequences import Sequences
+
+__all__ = ["Codes", "Embedding", "Sequences"]

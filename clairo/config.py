@@ -1,0 +1,428 @@
+"""The configuration: one TOML file, one table per stage, every field documented below its name.
+
+An unknown key, a wrong type or a value out of range is an error that names the option and, for a key, the
+nearest name. Paths are taken relative to the file that names them. Presets lie in `clairo/presets`.
+"""
+
+import difflib
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clairo.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+TextField = Literal["title", "brand", "price", "features", "categories", "description", "text"]
+Modality = Literal["text", "image"]
+
+
+class Section(BaseModel):
+    """One table of the configuration: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class ShopConfig(Section):
+    """`[reviews.shop]`: the built-in shop, written in the published raw format (see `clairo shop`)."""
+
+    users: Positive = 3000
+    """Shoppers that the shop has."""
+    items: Positive = 1200
+    """Items in its catalogue."""
+    seed: Natural | None = None
+    """Seed of the shop alone; left out, the run's seed is used."""
+    dirty: Share = 0.03
+    """Share of rows written as dirty as real ones are (duplicates, html, missing fields, odd types)."""
+
+
+class ReviewsConfig(Section):
+    """`[reviews]`: the published files, read as a stream."""
+
+    source: Literal["files", "shop"] = "files"
+    """`files`: what `reviews` and `metadata` name; `shop`: write the built-in shop first and read that."""
+    reviews: Path | None = None
+    """`<Category>_5.json.gz`, `<Category>.json.gz` or the ratings `.csv`, gzipped or plain."""
+    metadata: Path | None = None
+    """`meta_<Category>.json.gz` of either release; without it items have no text."""
+    on_broken_line: Literal["error", "skip"] = "error"
+    """What a line that is no JSON object does: stop and name file and line, or be skipped and counted."""
+    shop: ShopConfig = ShopConfig()
+    """Size and seed of the built-in shop."""
+
+
+class SequencesConfig(Section):
+    """`[sequences]`: users' histories in time order, filtered and split."""
+
+    source: Literal["reviews", "files"] = "reviews"
+    """`reviews`: what the reviews stage made; `files`: ready histories that `histories` names."""
+    histories: Path | None = None
+    """`*.inter.json` (user to list of items) or `*.test.inter` (MQL4GRec) with dense ids."""
+    user_ids: Path | None = None
+    """Tab-separated original and dense user id, for `histories`; left out, dense ids are the ids."""
+    item_ids: Path | None = None
+    """Tab-separated original and dense item id, for `histories`."""
+    items: Path | None = None
+    """JSON of dense item id to its fields (`text`, `title`, ...), for `histories`."""
+    min_user_events: Natural = 5
+    """k of the k-core for users; the filter repeats until nothing more falls."""
+    min_item_events: Natural = 5
+    """k of the k-core for items."""
+    need_image: bool = False
+    """Keep only items that have an image."""
+    repeats: Literal["keep", "first"] = "first"
+    """Events of one user with one item: keep all, or the first only."""
+    split: Literal["leave-one-out", "time"] = "leave-one-out"
+    """Last event tests and the one before validates, or a split at two points of time."""
+    validation_from: date | None = None
+    """First day (UTC) of validation, for `split = "time"`."""
+    test_from: date | None = None
+    """First day (UTC) of test, for `split = "time"`."""
+    max_history: Positive = 50
+    """Longest history that any recommender reads: the latest events."""
+
+    @model_validator(mode="after")
+    def _days(self) -> Self:
+        if self.split == "time":
+            if self.validation_from is None or self.test_from is None:
+                raise ValueError('split = "time" needs validation_from and test_from')
+            if self.validation_from >= self.test_from:
+                raise ValueError("validation_from must lie before test_from")
+        return self
+
+
+class TextConfig(Section):
+    """`[embeddings.text]`: what turns an item's text into a vector."""
+
+    encoder: Literal["tfidf", "sentence-transformers", "offline", "file", "none"] = "tfidf"
+    """`tfidf`: TF-IDF and SVD, needs no weights; `sentence-transformers`: `model` by name or path; `offline`:
+    the MiniLM of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: items have no text."""
+    model: str = "sentence-transformers/sentence-t5-base"
+    """Name or local path, for `sentence-transformers`."""
+    fields: tuple[TextField, ...] = (
+        "title",
+        "price",
+        "brand",
+        "features",
+        "categories",
+        "description",
+        "text",
+    )
+    """Item fields that make the text, in this order; the empty ones are left out."""
+    width: Positive = 256
+    """Width of the vectors of `tfidf`."""
+    batch_size: Positive = 64
+    """Items encoded at once."""
+    vectors: Path | None = None
+    """`.npy` of items by width, for `file`."""
+    ids: Path | None = None
+    """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
+
+
+class ImageConfig(Section):
+    """`[embeddings.image]`: what turns an item's picture into a vector."""
+
+    encoder: Literal["descriptor", "open-clip", "offline", "file", "none"] = "descriptor"
+    """`descriptor`: colour and gradients, needs no weights; `open-clip`: `model` with `pretrained`; `offline`:
+    the EfficientNet of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: items have no image."""
+    model: str = "ViT-L-14"
+    """open_clip architecture (`ViT-L-14`), hub name (`hf-hub:...`) or local folder (`local-dir:...`)."""
+    pretrained: str | None = "openai"
+    """open_clip weights: a tag or a local file."""
+    folder: Path | None = None
+    """Pictures named by item id (`B000123.jpg`); left out, the pictures of the built-in shop if it is used."""
+    batch_size: Positive = 64
+    """Pictures encoded at once."""
+    vectors: Path | None = None
+    """`.npy` of items by width, for `file`."""
+    ids: Path | None = None
+    """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
+
+
+class EmbeddingsConfig(Section):
+    """`[embeddings]`: one vector an item and modality, or the mark that it has none."""
+
+    text: TextConfig = TextConfig()
+    """The text encoder."""
+    image: ImageConfig = ImageConfig()
+    """The image encoder."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `mps`: where encoders run."""
+    shard_items: Positive = 2000
+    """Items a shard: an interrupted run goes on at the first shard that is missing."""
+
+
+class FusedConfig(Section):
+    """`[fused]`: PCA brings each modality to its share."""
+
+    mode: Literal["fused", "separate", "text", "image"] = "fused"
+    """`fused`: shares concatenated for one quantizer; `separate`: each modality keeps its own codebooks, all
+    of them features of the item; `text`, `image`: one modality alone."""
+    text_width: Positive = 384
+    """Share of the text."""
+    image_width: Positive = 384
+    """Share of the image."""
+    whiten: bool = False
+    """Give every principal component the same variance."""
+    final_width: Positive | None = None
+    """Width of a final whitened PCA over the concatenation (128 in the report, which found it harmful)."""
+    shuffled: tuple[Modality, ...] = ()
+    """Control: modalities whose vectors are dealt out to items at random."""
+
+
+class CodesConfig(Section):
+    """`[codes]`: a few codes an item, and one more that makes it unique."""
+
+    source: Literal["opq", "files"] = "opq"
+    """`opq`: quantize what `fused` made; `files`: `files` hold the codes."""
+    files: tuple[Path, ...] = ()
+    """MQL4GRec `*.index*.json` (dense item id to codes); several files are categories of one item."""
+    books: Positive = 4
+    """Codebooks of each quantizer."""
+    values: Annotated[int, Field(ge=2, le=65536)] = 256
+    """Entries of a codebook: a power of two."""
+    iterations: Positive = 25
+    """Iterations of the OPQ rotation."""
+    disambiguation: Literal["sequential", "random"] = "random"
+    """How items with equal codes are told apart: numbered from 0, or at random as ActionPiece does."""
+    disambiguation_values: Positive = 128
+    """Values that the disambiguation code can take: no more items may collide on one row of codes."""
+
+    @model_validator(mode="after")
+    def _power(self) -> Self:
+        if self.values & (self.values - 1):
+            raise ValueError(f"values must be a power of two, not {self.values}")
+        return self
+
+
+class VocabularyConfig(Section):
+    """`[vocabulary]`: merges of tokens that co-occur inside an action and across neighbours."""
+
+    size: Positive = 40_000
+    """Tokens, counting the initial ones and the padding token."""
+    threads: Positive | None = None
+    """Threads; left out, all cores. The result never depends on it."""
+
+
+class ModelConfig(Section):
+    """`[model]`: T5 encoder-decoder, and how it is trained."""
+
+    layers: Positive = 4
+    """Layers of the encoder, and of the decoder."""
+    d_model: Positive = 128
+    """Width of the residual stream."""
+    d_ff: Positive = 1024
+    """Width of the feed-forward layers."""
+    heads: Positive = 6
+    """Attention heads."""
+    d_kv: Positive = 64
+    """Width of a head."""
+    dropout: Share = 0.1
+    """Dropout rate."""
+    max_history: Positive = 20
+    """Latest events that the model reads."""
+    batch_size: Positive = 256
+    """Examples a step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
+    """Peak learning rate of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """Weight decay of AdamW."""
+    label_smoothing: Share = 0.0
+    """Label smoothing of the cross-entropy."""
+    warmup_steps: Natural = 10_000
+    """Steps of linear warm-up; at most a tenth of all steps is used."""
+    gradient_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Gradients are clipped to this norm."""
+    epochs: Positive = 200
+    """Most epochs; the cosine schedule ends there."""
+    patience: Positive = 20
+    """Evaluations without a better validation NDCG@10 before training stops."""
+    evaluate_every: Positive = 1
+    """Epochs between evaluations."""
+    validation_users: Positive = 2000
+    """Users of the fixed validation sample."""
+    validation_beams: Positive = 10
+    """Beams of the validation search (one view)."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Stop training after this many minutes. The result then depends on the speed of the machine."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+    """Minutes between checkpoints inside an epoch; every epoch ends with one."""
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    """Mixed precision, as accelerate names it."""
+    device: Literal["auto", "cpu"] = "auto"
+    """`auto`: the accelerator that accelerate finds; `cpu`: never one."""
+
+
+class Item2ItemConfig(Section):
+    """`[recommendations.item2item]`: the grid that the tuned rival chooses from on validation."""
+
+    windows: tuple[Positive, ...] = (1, 2, 3, 5, 10)
+    """Distances within which two events of a history count as co-occurring."""
+    decays: tuple[Share, ...] = (0.4, 0.6, 0.8, 1.0)
+    """Weights of a history's event relative to the event after it."""
+    backward: Annotated[float, Field(ge=0)] = 0.5
+    """Weight of a pair read backwards in time."""
+    popularity: Annotated[float, Field(ge=0)] = 0.001
+    """Weight of the training popularity share, which breaks ties."""
+
+
+class RecommendationsConfig(Section):
+    """`[recommendations]`: the full pass over users, and the rivals beside it."""
+
+    k: Annotated[int, Field(ge=50)] = 50
+    """Items a list (or the catalogue, where that is smaller)."""
+    beams: Positive = 50
+    """Beams of the search."""
+    views: Positive = 5
+    """Permutations of the history whose lists vote."""
+    normalise: Literal["trie", "vocabulary"] = "trie"
+    """A step's probabilities sum to one over the tokens that can follow in the trie, or over all tokens."""
+    users: Positive | None = None
+    """A fixed random sample of this many users instead of all; the report says so."""
+    batch_size: Positive = 32
+    """Users searched at once."""
+    device: Literal["auto", "cpu"] = "auto"
+    """Where the search runs."""
+    item2item: Item2ItemConfig = Item2ItemConfig()
+    """The tuned item-to-item rival."""
+
+
+class ReportConfig(Section):
+    """`[report]`: metrics, slices, intervals and plots."""
+
+    title: str = "CLAIRO"
+    """Heading of the report."""
+    tail_share: Share = 0.2
+    """Events of training that the head items hold together are 1 minus this; all other items are the tail."""
+    resamples: Positive = 1000
+    """Bootstrap resamples of users behind the 95 % intervals."""
+
+
+class Config(Section):
+    """A whole configuration."""
+
+    seed: Natural = 0
+    """The one seed of the run."""
+    reviews: ReviewsConfig = ReviewsConfig()
+    sequences: SequencesConfig = SequencesConfig()
+    embeddings: EmbeddingsConfig = EmbeddingsConfig()
+    fused: FusedConfig = FusedConfig()
+    codes: CodesConfig = CodesConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    model: ModelConfig = ModelConfig()
+    recommendations: RecommendationsConfig = RecommendationsConfig()
+    report: ReportConfig = ReportConfig()
+
+
+def presets() -> list[str]:
+    """Names of the presets in the package."""
+    folder = importlib.resources.files("clairo") / "presets"
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load(source: str, overrides: Iterable[str] = ()) -> Config:
+    """The configuration that `source` (a preset's name or a TOML file) and `section.key=value` make.
+
+    Raises:
+        ConfigError: no such file or preset, no TOML, an unknown key, a wrong value.
+    """
+    table, base = _read(source)
+    table = _anchor(table, base)
+    for override in overrides:
+        _override(table, override)
+    return parse(table, source)
+
+
+def parse(table: Mapping[str, Any], origin: str) -> Config:
+    """Check `table` and make it a configuration; `origin` is named in errors."""
+    try:
+        return Config.model_validate(dict(table))
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(dict(problem), origin) for problem in error.errors())) from None
+
+
+def dump(config: Config) -> str:
+    """The resolved configuration as TOML (fields that are None are left out)."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def _read(source: str) -> tuple[dict[str, Any], Path]:
+    path = Path(source)
+    if source in presets() and path.suffix != ".toml":
+        text = (importlib.resources.files("clairo") / "presets" / f"{source}.toml").read_text("utf-8")
+        return tomllib.loads(text), Path.cwd()
+    if not path.is_file():
+        near = difflib.get_close_matches(source, presets(), n=1)
+        names = f"did you mean the preset {near[0]!r}?" if near else f"presets: {', '.join(presets())}"
+        raise ConfigError(f"no configuration file or preset named {source!r}", hint=names)
+    try:
+        return tomllib.loads(path.read_text("utf-8")), path.resolve().parent
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: not a TOML file: {error}") from None
+
+
+_PATHS = frozenset(
+    {"reviews", "metadata", "histories", "user_ids", "item_ids", "items", "vectors", "ids", "folder", "files"}
+)
+
+
+def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Make the paths of a file relative to that file, not to where the command was typed."""
+
+    def fix(value: Any) -> Any:
+        if isinstance(value, str):
+            return str(base / Path(value).expanduser())
+        return [fix(entry) for entry in value] if isinstance(value, list) else value
+
+    return {
+        key: _anchor(value, base) if isinstance(value, dict) else fix(value) if key in _PATHS else value
+        for key, value in table.items()
+    }
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set {override!r} is not section.key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, key = name.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override!r}: {section} is a value, not a table")
+    table[key] = value
+
+
+def _explain(problem: Mapping[str, Any], origin: str) -> str:
+    """One problem that pydantic found, as a sentence with the option's name."""
+    parts = [part for part in problem["loc"] if isinstance(part, str)]
+    name = ".".join(str(part) for part in problem["loc"]) or "the configuration"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(parts[-1], _keys(parts[:-1]), n=1, cutoff=0.5)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{origin}: unknown key {name!r}{guess}"
+    if problem["type"] == "value_error":
+        return f"{origin}: {name}: {problem['ctx']['error']}"
+    return f"{origin}: {name} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _keys(sections: Iterable[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
