@@ -132,14 +132,14 @@ class ImageConfig(Section):
     """`[embeddings.image]`: what turns an item's picture into a vector."""
 
     encoder: Literal["descriptor", "open-clip", "offline", "file", "none"] = "descriptor"
-    """`descriptor`: colour and gradients, needs no weights; `open-clip`: `model` with `pretrained`; `offline`:
-    the EfficientNet of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: items have no image."""
+    """`descriptor`: colour and gradients, needs no weights; `open-clip`: `model` with `pretrained`;
+    `offline`: the EfficientNet of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: no images."""
     model: str = "ViT-L-14"
     """open_clip architecture (`ViT-L-14`), hub name (`hf-hub:...`) or local folder (`local-dir:...`)."""
     pretrained: str | None = "openai"
     """open_clip weights: a tag or a local file."""
     folder: Path | None = None
-    """Pictures named by item id (`B000123.jpg`); left out, the pictures of the built-in shop if it is used."""
+    """Pictures named by item id (`B000123.jpg`); left out, those of the built-in shop if it is used."""
     batch_size: Positive = 64
     """Pictures encoded at once."""
     vectors: Path | None = None

@@ -1,4 +1,4 @@
-"""Artefacts: what stages leave for one another, and how a folder of them is written, checked and found stale."""
+"""Artefacts: what stages leave for one another, and how a folder of them is kept."""
 
 from clairo.artifacts.codes import Codes
 from clairo.artifacts.embedding import Embedding
