@@ -1,7 +1,7 @@
 """The configuration: one TOML file, one table per stage, every field documented below its name.
 
 An unknown key, a wrong type or a value out of range is an error that names the option and, for a key, the
-nearest name. Paths are taken relative to the file that names them. Presets lie in `clairo/presets`.
+nearest name. Presets lie in `clairo/presets`.
 """
 
 import difflib
@@ -329,17 +329,21 @@ def presets() -> list[str]:
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load(source: str, overrides: Iterable[str] = ()) -> Config:
+def load(source: str, overrides: Iterable[str] = (), *, data: Path | None = None) -> Config:
     """The configuration that `source` (a preset's name or a TOML file) and `section.key=value` make.
+
+    Relative paths of a file start from that file's folder, those of a preset from `data` or the current
+    folder, those of overrides from the current folder.
 
     Raises:
         ConfigError: no such file or preset, no TOML, an unknown key, a wrong value.
     """
     table, base = _read(source)
-    table = _anchor(table, base)
+    table = _anchor(table, (data or base).resolve())
+    typed: dict[str, Any] = {}
     for override in overrides:
-        _override(table, override)
-    return parse(table, source)
+        _override(typed, override)
+    return parse(_merge(table, _anchor(typed, Path.cwd())), source)
 
 
 def parse(table: Mapping[str, Any], origin: str) -> Config:
@@ -353,6 +357,22 @@ def parse(table: Mapping[str, Any], origin: str) -> Config:
 def dump(config: Config) -> str:
     """The resolved configuration as TOML (fields that are None are left out)."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def content(section: Section) -> dict[str, Any]:
+    """What a section says of its result: without paths (their contents count) and without mere speed."""
+    values: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            values[name] = content(value)
+        elif name not in _SPEED and not _holds_path(value):
+            values[name] = section.model_dump(mode="json", include={name})[name]
+    return values
+
+
+def _holds_path(value: Any) -> bool:
+    return isinstance(value, Path) or (isinstance(value, tuple) and any(isinstance(v, Path) for v in value))
 
 
 def _read(source: str) -> tuple[dict[str, Any], Path]:
@@ -373,6 +393,7 @@ def _read(source: str) -> tuple[dict[str, Any], Path]:
 _PATHS = frozenset(
     {"reviews", "metadata", "histories", "user_ids", "item_ids", "items", "vectors", "ids", "folder", "files"}
 )
+_SPEED = frozenset({"threads", "checkpoint_minutes"})
 
 
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -387,6 +408,15 @@ def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
         key: _anchor(value, base) if isinstance(value, dict) else fix(value) if key in _PATHS else value
         for key, value in table.items()
     }
+
+
+def _merge(table: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` with the values of `over` in place of its own, table by table."""
+    merged = dict(table)
+    for key, value in over.items():
+        under = merged.get(key)
+        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _override(table: dict[str, Any], override: str) -> None:

@@ -26,7 +26,7 @@ def read(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         InputError: the file is missing, damaged, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             return {name: file[name] for name in names}
     except FileNotFoundError:
         raise InputError(f"{path} is missing", hint="run the stage that makes it") from None

@@ -1,0 +1,216 @@
+"""The `clairo` command. Data goes to standard output, everything else to standard error.
+
+Exit codes: 0 done, 2 bad input or configuration, 130 stopped by Ctrl-C, 1 a fault of the machine.
+"""
+
+import errno
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+import clairo
+from clairo import log
+from clairo.errors import ClairoError, InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="CLAIRO recommends by generating the next item's tokens, made of text and image codes.",
+)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="override an option; repeatable"),
+]
+
+
+class ProgressKind(StrEnum):
+    """How progress shows."""
+
+    auto = "auto"
+    rich = "rich"
+    plain = "plain"
+    json = "json"
+    silent = "silent"
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    progress: Annotated[
+        ProgressKind, typer.Option(help="bars, plain lines, JSON lines or nothing; auto: bars on a terminal")
+    ] = ProgressKind.auto,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more")] = False,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    log.setup(progress.value, verbose=verbose)
+    if version:
+        print(f"clairo {clairo.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="a TOML file or a preset's name")],
+    out: Annotated[Path | None, typer.Option(help="run folder; runs/<name of CONFIG> if left out")] = None,
+    overrides: Overrides = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="folder of the files that CONFIG names; the current one for a preset")
+    ] = None,
+) -> None:
+    """Run the pipeline, or up to a stage; the last line printed is the path of the report."""
+    from clairo import config as configuration
+    from clairo import pipeline
+
+    settings = configuration.load(config, overrides or (), data=data)
+    folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until)
+    print(folder / "report.html" if folder.name == "report" else folder)
+
+
+@app.command()
+def status(
+    folder: RunFolder,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Show which artefacts are done, stale (and which field changed) or missing."""
+    from clairo import pipeline
+
+    states = pipeline.status(pipeline.saved_config(folder), folder)
+    if as_json:
+        print(
+            json.dumps([{"stage": s.stage, "state": s.state, "reasons": s.reasons} for s in states], indent=2)
+        )
+        return
+    for state in states:
+        print(f"{state.stage:<16} {state.state:<8} {'; '.join(state.reasons)}".rstrip())
+
+
+@app.command()
+def recommend(
+    folder: RunFolder,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="a user of the data")] = None,
+    items: Annotated[str | None, typer.Option(metavar="ID,ID,...", help="a history, oldest first")] = None,
+    k: Annotated[int, typer.Option("-k", help="how many items")] = 10,
+    keep: Annotated[
+        bool, typer.Option("--keep-history", help="items of the history may be recommended")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Recommend items for a user of the data or for a history of item ids."""
+    if (user is None) == (items is None):
+        raise InputError("say either --user or --items")
+    from clairo.recommendations import Recommender
+
+    recommender = Recommender.load(folder)
+    if user is not None:
+        history = recommender.history(user)
+    else:
+        history = [item for part in (items or "").split(",") if (item := part.strip())]
+    answer = recommender.answer(history, k=k, mask_history=not keep)
+    rows = [
+        {"rank": rank, "item": item, "score": score, "title": recommender.title(item)}
+        for rank, (item, score) in enumerate(answer.items, 1)
+    ]
+    if answer.source == "popularity":
+        log.logger.warning("nothing is known of this history: these are the most popular items")
+    if answer.ignored:
+        log.logger.warning("not in the catalogue, ignored: %s", ", ".join(answer.ignored))
+    if as_json:
+        reply = {"source": answer.source, "history": history, "ignored": list(answer.ignored), "items": rows}
+        print(json.dumps(reply, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        print(f"{row['rank']:>3}  {row['item']:<14} {row['score']:>9.4f}  {row['title'] or ''}".rstrip())
+
+
+@app.command()
+def describe(
+    folder: RunFolder,
+    what: Annotated[str, typer.Argument(metavar="ITEM|TOKEN", help="an item's id, or a token's number")],
+) -> None:
+    """Show an item's tokens, or a token's features, in words."""
+    from clairo.vocabulary.describe import describe as in_words
+
+    print(in_words(folder, what))
+
+
+@app.command()
+def shop(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="where to write; must be empty or new")],
+    users: Annotated[int, typer.Option(min=1, help="shoppers")] = 3000,
+    items: Annotated[int, typer.Option(min=1, help="items in the catalogue")] = 1200,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed writes the same shop")] = 0,
+    dirty: Annotated[float, typer.Option(min=0, max=1, help="share of rows that are dirty")] = 0.03,
+) -> None:
+    """Write the built-in shop in the published raw format."""
+    from clairo.shop import write_shop
+
+    files = write_shop(folder, users=users, items=items, seed=seed, dirty=dirty)
+    for path in (files.reviews, files.metadata, files.images, files.truth):
+        print(path)
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Write the report again from the artefacts."""
+    from clairo import pipeline
+
+    print(pipeline.report(pipeline.saved_config(folder), folder) / "report.html")
+
+
+@app.command()
+def presets() -> None:
+    """List the presets that `clairo run` takes by name."""
+    from clairo import config as configuration
+
+    print("\n".join(configuration.presets()))
+
+
+def main() -> None:
+    """Run the command and turn every expected failure into a message and an exit code."""
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(action: Callable[[], Any]) -> int:
+    try:
+        code = action()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped; the same command goes on from here")
+        return 130
+    except ClairoError as error:
+        _say(str(error))
+        return error.exit_code
+    except MemoryError:
+        _say("out of memory")
+        return 1
+    except OSError as error:
+        _say(_fault(error))
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _fault(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}\nhint: make room; the same command goes on from here"
+    return f"{error.strerror or error}{where}"
+
+
+def _say(message: str) -> None:
+    print(f"clairo: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

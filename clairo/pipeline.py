@@ -1,0 +1,290 @@
+"""Stages in their order: which of them a configuration needs, which stand or are stale, and running them."""
+
+import hashlib
+import importlib
+import importlib.metadata
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import clairo
+from clairo import config as configuration
+from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
+from clairo.config import Config, Section
+from clairo.errors import InputError
+from clairo.log import logger
+
+CONFIG_FILE = "config.toml"
+LIBRARIES = (
+    "faiss-cpu",
+    "numpy",
+    "open_clip_torch",
+    "polars",
+    "scikit-image",
+    "scikit-learn",
+    "sentence-transformers",
+    "torch",
+    "transformers",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name, the rooms whose code makes it, and the stages that it reads."""
+
+    name: str
+    code: tuple[str, ...]
+    needs: Callable[[Config], tuple[str, ...]]
+
+
+def _sequences_needs(config: Config) -> tuple[str, ...]:
+    return ("reviews",) if config.sequences.source == "reviews" else ()
+
+
+def _embeddings_needs(config: Config) -> tuple[str, ...]:
+    pictures = config.reviews.source == "shop" and config.sequences.source == "reviews"
+    return ("sequences", "reviews") if pictures else ("sequences",)
+
+
+def _codes_needs(config: Config) -> tuple[str, ...]:
+    return ("fused", "sequences") if config.codes.source == "opq" else ("sequences",)
+
+
+_SEARCH = ("model", "vocabulary", "codes", "sequences")
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("reviews", ("reviews", "shop"), lambda _: ()),
+        Stage("sequences", ("sequences",), _sequences_needs),
+        Stage("embeddings", ("embeddings",), _embeddings_needs),
+        Stage("fused", ("fused",), lambda _: ("embeddings", "sequences")),
+        Stage("codes", ("codes",), _codes_needs),
+        Stage("vocabulary", ("vocabulary", "_clairo"), lambda _: ("codes", "sequences")),
+        Stage("model", ("model", "tokens"), lambda _: ("vocabulary", "codes", "sequences")),
+        Stage("recommendations", ("recommendations", "model", "tokens"), lambda _: _SEARCH),
+        Stage("report", ("report",), lambda config: tuple(needed(config)[:-1])),
+    )
+}
+
+
+def needed(config: Config) -> list[str]:
+    """Names of the stages that a configuration needs, in order: a door further down skips what lies above."""
+    wanted = {"recommendations", "report"}
+    for name in reversed(STAGES):
+        if name in wanted and name != "report":
+            wanted.update(STAGES[name].needs(config))
+    return [name for name in STAGES if name in wanted]
+
+
+@dataclass(frozen=True)
+class State:
+    """How an artefact stands: `done`, `stale` with the reasons, or `missing`."""
+
+    stage: str
+    state: Literal["done", "stale", "missing"]
+    reasons: tuple[str, ...] = ()
+
+
+def run(config: Config, folder: Path, *, until: str | None = None) -> Path:
+    """Run the stages that `config` needs, up to `until`, and return the folder of the last.
+
+    A stage whose fingerprint stands is not run again; for the others the log says what changed.
+
+    Raises:
+        InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
+    """
+    stages = _upto(config, until)
+    store = Store(folder)
+    with store.locked():
+        for name in stages:  # bad paths are found before the first stage spends an hour
+            _files(name, config)
+        write_text(folder / CONFIG_FILE, configuration.dump(config))
+        for name in stages:
+            _ensure(name, config, store)
+    return store.folder(stages[-1])
+
+
+def report(config: Config, folder: Path) -> Path:
+    """Write the report again from the artefacts that stand, stale or not, and return its folder."""
+    store = Store(folder)
+    if store.manifest("recommendations") is None:
+        raise InputError(f"{folder} has no recommendations yet", hint="finish the run with `clairo run`")
+    with store.locked():
+        parts = _parts("report", config, store)
+        _make("report", config, store, parts)
+    return store.folder("report")
+
+
+def status(config: Config, folder: Path) -> list[State]:
+    """How every artefact that `config` needs stands."""
+    store, stale = Store(folder), set[str]()
+    states = []
+    for name in needed(config):
+        state = _state(name, config, store, stale)
+        if state.state != "done":
+            stale.add(name)
+        states.append(state)
+    return states
+
+
+def saved_config(folder: Path) -> Config:
+    """The configuration that the run in `folder` was made with."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise InputError(f"{folder} is no run folder: it has no {CONFIG_FILE}")
+    return configuration.load(str(path))
+
+
+def _upto(config: Config, until: str | None) -> list[str]:
+    stages = needed(config)
+    if until is None:
+        return stages
+    if until not in stages:
+        raise InputError(
+            f"--until {until!r} is no stage of this run", hint=f"its stages: {', '.join(stages)}"
+        )
+    return stages[: stages.index(until) + 1]
+
+
+def _state(name: str, config: Config, store: Store, stale: set[str]) -> State:
+    manifest = store.manifest(name)
+    if manifest is None:
+        return State(name, "missing")
+    above = [need for need in STAGES[name].needs(config) if need in stale]
+    if above:
+        return State(name, "stale", tuple(f"input {need} is stale or missing" for need in above))
+    try:
+        parts = _parts(name, config, store)
+    except InputError as error:
+        return State(name, "stale", (error.message,))
+    reasons = changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
+    return State(name, "stale" if reasons else "done", tuple(reasons))
+
+
+def _ensure(name: str, config: Config, store: Store) -> None:
+    manifest, parts = store.manifest(name), _parts(name, config, store)
+    if manifest is not None:
+        reasons = changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
+        if not reasons:
+            logger.info("%s: stands", name)
+            return
+        logger.info("%s: made again, because of %s", name, "; ".join(reasons))
+    _make(name, config, store, parts)
+
+
+def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> None:
+    fingerprint = digest(parts)
+    work = store.begin(name, fingerprint)
+    _reset_peak_memory()
+    start = time.monotonic()
+    room = importlib.import_module(f"clairo.{name}")
+    section = getattr(config, name)
+    if name == "report":
+        summary = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
+    else:
+        summary = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed)
+    seconds = time.monotonic() - start
+    manifest = Manifest(
+        stage=name,
+        fingerprint=fingerprint,
+        parts=parts,
+        versions=_versions(),
+        outputs=outputs(work),
+        summary=summary,
+        seconds=round(seconds, 3),
+        peak_memory_mb=_peak_memory_mb(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    store.publish(manifest)
+    logger.info("%s: made in %.1f s", name, seconds)
+
+
+def _upstream(name: str, config: Config, store: Store) -> dict[str, Path | None]:
+    """Folders of the stages that `name` can read; None for those that this configuration does without."""
+    needs = STAGES[name].needs(config)
+    optional = {"sequences": ("reviews",), "embeddings": ("reviews",), "codes": ("fused",)}.get(name, ())
+    return {**dict.fromkeys(optional), **{need: store.folder(need) for need in needs}}
+
+
+def _parts(name: str, config: Config, store: Store) -> dict[str, Any]:
+    """What the artefact of `name` depends on."""
+    inputs = {option: sha256(path) for option, path in _files(name, config)}
+    for need in STAGES[name].needs(config):
+        manifest = store.manifest(need)
+        if manifest is None:
+            raise InputError(
+                f"{name} needs {need}, which is not there", hint="run the stages before it first"
+            )
+        inputs[need] = digest(manifest.outputs) if name == "report" else manifest.result()
+    return {
+        "config": configuration.content(getattr(config, name)),
+        "seed": config.seed,
+        "code": _code(STAGES[name].code),
+        "inputs": inputs,
+    }
+
+
+def _files(name: str, config: Config) -> list[tuple[str, Path]]:
+    """Files and folders outside the run folder that a stage reads, in the order of their options."""
+    section: Section = getattr(config, name)
+    if name == "reviews" or (name == "sequences" and section.source == "files"):  # type: ignore[attr-defined]
+        paths = importlib.import_module(f"clairo.{name}").inputs(section)
+    elif name == "embeddings":
+        paths = importlib.import_module("clairo.embeddings").inputs(section, None)
+    elif name == "codes":
+        paths = importlib.import_module("clairo.codes").inputs(section)
+    else:
+        paths = []
+    return [(f"{position} {path.name}", path) for position, path in enumerate(paths, 1)]
+
+
+def _code(rooms: tuple[str, ...]) -> str:
+    """Digest of the source of `rooms`: an edited stage is made again."""
+    seen = hashlib.sha256(clairo.__version__.encode())
+    for path in _sources(rooms):
+        seen.update(path.name.encode() + path.read_bytes())
+    return seen.hexdigest()
+
+
+def _sources(rooms: tuple[str, ...]) -> Iterator[Path]:
+    package = Path(clairo.__file__).parent
+    for room in rooms:
+        folder = package / room
+        yield from sorted(folder.glob("*.py") if folder.is_dir() else package.glob(f"{room}*.so"))
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "clairo": clairo.__version__}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = "absent"
+    return found
+
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_PROC_STATUS = Path("/proc/self/status")
+
+
+def _reset_peak_memory() -> None:
+    """Start the kernel's high-water mark anew, where it lets us: otherwise a stage shows the run's peak."""
+    try:
+        _CLEAR_REFS.write_text("5", "ascii")
+    except OSError:
+        return
+
+
+def _peak_memory_mb() -> float:
+    try:
+        for line in _PROC_STATUS.read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024, 1)
+    except OSError:
+        pass
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,0 +1,93 @@
+"""An item's tokens, and a token's features, in words."""
+
+from pathlib import Path
+
+import numpy as np
+
+from clairo.artifacts import Codes
+from clairo.errors import InputError
+from clairo.vocabulary.stage import FILE
+from clairo.vocabulary.table import Vocabulary
+
+_EXAMPLES = 3
+
+
+def describe(run: Path, what: str) -> str:
+    """Say of an item (by its id) which tokens it has, or of a token (by its number) what it stands for.
+
+    Raises:
+        InputError: the run has no vocabulary yet, or `what` is neither.
+    """
+    vocabulary = Vocabulary.load(run / "vocabulary" / FILE)
+    codes = Codes.load(run / "codes")
+    words = _Words(vocabulary, codes, _titles(run))
+    rows = np.flatnonzero(codes.ids == what)
+    if len(rows):
+        return words.item(int(rows[0]))
+    if what.isdecimal() and 1 <= int(what) < len(vocabulary):
+        return words.token(int(what))
+    raise InputError(
+        f"{what!r} is neither an item of this run nor a token",
+        hint=f"tokens are 1 to {len(vocabulary) - 1}; item ids look like {codes.ids[0]!s}",
+    )
+
+
+class _Words:
+    def __init__(self, vocabulary: Vocabulary, codes: Codes, titles: dict[str, str]) -> None:
+        self._vocabulary, self._codes, self._titles = vocabulary, codes, titles
+
+    def item(self, row: int) -> str:
+        tokens, _ = self._vocabulary.canonical(self._codes.features[row : row + 1])
+        lines = [f"item {self._name(row)}"]
+        lines += [f"  token {token}: {self._features(int(token))}" for token in tokens]
+        return "\n".join(lines)
+
+    def token(self, token: int) -> str:
+        vocabulary = self._vocabulary
+        lines = [f"token {token}: {self._features(token)}"]
+        if token >= vocabulary.n_initial:
+            merge = token - vocabulary.n_initial
+            left, right = vocabulary.merges[merge]
+            lines.append(
+                f"  merged from tokens {left} and {right}, priority {vocabulary.priorities[merge]:.6g}"
+            )
+        holds = self._items_with(token)
+        if holds is None:
+            lines.append(
+                "  reaches across two actions: it names a category twice, so no single item holds it"
+            )
+        else:
+            lines.append(f"  {len(holds)} items have all of it")
+            lines += [f"    {self._name(int(row))}" for row in holds[:_EXAMPLES]]
+        return "\n".join(lines)
+
+    def _features(self, token: int) -> str:
+        features = self._vocabulary.features_of(token)
+        return " + ".join(f"{self._codes.names[category]} = {value}" for category, value in features)
+
+    def _items_with(self, token: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+        features = self._vocabulary.features_of(token)
+        if len({category for category, _ in features}) < len(features):
+            return None
+        table = self._codes.features
+        matches = [table[:, category] == value for category, value in features]
+        return np.flatnonzero(np.logical_and.reduce(matches))
+
+    def _name(self, row: int) -> str:
+        item = str(self._codes.ids[row])
+        title = self._titles.get(item)
+        return f"{item} ({title})" if title else item
+
+
+def _titles(run: Path) -> dict[str, str]:
+    path = run / "sequences" / "items.parquet"
+    if not path.is_file():
+        return {}
+    import polars as pl
+
+    table = pl.read_parquet(path)
+    columns = [name for name in ("title", "text") if name in table.columns]
+    if not columns:
+        return {}
+    titled = table.select("item", title=pl.coalesce(columns)).drop_nulls()
+    return dict(titled.iter_rows())
