@@ -6,19 +6,38 @@ Exit codes: 0 done, 2 bad input or configuration, 130 stopped by Ctrl-C, 1 a fau
 import errno
 import json
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+from typer.core import TyperGroup
 
 import clairo
 from clairo import log
 from clairo.errors import ClairoError, InputError
 
+
+class _Guarded(TyperGroup):
+    """Turns every expected failure of a command into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            message, code = "stopped; the same command goes on from here", 130
+        except ClairoError as error:
+            message, code = str(error), error.exit_code
+        except MemoryError:
+            message, code = "out of memory", 1
+        except OSError as error:
+            message, code = _fault(error), 1
+        print(f"clairo: {message}", file=sys.stderr)
+        raise typer.Exit(code)
+
+
 app = typer.Typer(
+    cls=_Guarded,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -176,29 +195,8 @@ def presets() -> None:
 
 
 def main() -> None:
-    """Run the command and turn every expected failure into a message and an exit code."""
-    sys.exit(_guarded(lambda: app(standalone_mode=False)))
-
-
-def _guarded(action: Callable[[], Any]) -> int:
-    try:
-        code = action()
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        _say("stopped; the same command goes on from here")
-        return 130
-    except ClairoError as error:
-        _say(str(error))
-        return error.exit_code
-    except MemoryError:
-        _say("out of memory")
-        return 1
-    except OSError as error:
-        _say(_fault(error))
-        return 1
-    return code if isinstance(code, int) else 0
+    """Run the command that was typed."""
+    app(prog_name="clairo")
 
 
 def _fault(error: OSError) -> str:
@@ -206,10 +204,6 @@ def _fault(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full{where}\nhint: make room; the same command goes on from here"
     return f"{error.strerror or error}{where}"
-
-
-def _say(message: str) -> None:
-    print(f"clairo: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":
