@@ -1,0 +1,5 @@
+"""The vocabulary: tokens that stand for features, and merges of tokens that co-occur in and across actions."""
+
+from clairo.vocabulary.table import Vocabulary
+
+__all__ = ["Vocabulary"]

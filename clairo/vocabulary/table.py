@@ -1,0 +1,240 @@
+"""The vocabulary's Python face: numpy arrays in and out, the work done by the compiled core."""
+
+from collections.abc import Callable
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import SupportsIndex, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clairo import _clairo
+from clairo.errors import InputError
+from clairo.vocabulary.arguments import integers, whole, whole_array
+
+_MOST_TOKENS = 1 << 26
+_MOST_THREADS = 1024
+
+Tokens: TypeAlias = npt.NDArray[np.uint32]
+Offsets: TypeAlias = npt.NDArray[np.int64]
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class Vocabulary:
+    """Tokens, and what each of them stands for: a feature, or the features of two earlier tokens.
+
+    The construction and the encodings are those of ActionPiece (Hou et al., ICML 2025, sections 3.2 and 3.3), with
+    exact counts. Items are rows of `features`, an (n_items, n_categories) table of whole numbers without equal rows.
+    History i is `events[offsets[i]:offsets[i + 1]]`, where events are row numbers of that table.
+
+    Every argument that cannot be used raises `clairo.InputError`, which names it and the first bad place.
+    """
+
+    def __init__(self, core: _clairo.Vocabulary) -> None:
+        self._core = core
+
+    @classmethod
+    def train(
+        cls,
+        features: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        events: npt.ArrayLike,
+        size: int = 40_000,
+        cardinalities: npt.ArrayLike | None = None,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> "Vocabulary":
+        """Merge the heaviest pair of tokens of the corpus, again and again.
+
+        The result does not depend on the number of threads or on the order of the histories. It is smaller than
+        `size` when no pair is left, and never smaller than its initial tokens.
+
+        Args:
+            features: (n_items, n_categories) integers.
+            offsets: (n_histories + 1,) integers.
+            events: (n_events,) integers.
+            size: tokens wanted, the padding token and the initial tokens included.
+            cardinalities: (n_categories,) integers: every value below gets an initial token, seen or not.
+            threads: of the first count; all cores unless told. Merging takes one.
+            progress: called with merges done and merges wanted, several times a second, from the calling thread.
+        """
+        table, starts, rows = _corpus(features, offsets, events)
+        core = _clairo.Vocabulary.train(
+            table,
+            starts,
+            rows,
+            whole("size", size, 1, _MOST_TOKENS),
+            None if cardinalities is None else integers("cardinalities", cardinalities, np.int64).tolist(),
+            _threads(threads),
+            progress,
+        )
+        return cls(core)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> "Vocabulary":
+        """Read a vocabulary file: one of ours, or one that ActionPiece's released code wrote.
+
+        Raises:
+            VocabularyError: there is no such file, or it is damaged; names the file and the entry.
+        """
+        return cls(_clairo.Vocabulary.load(Path(path)))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a vocabulary file; it appears whole or not at all."""
+        self._core.save(Path(path))
+
+    def __len__(self) -> int:
+        """Tokens, the padding token included."""
+        return len(self._core)
+
+    def __repr__(self) -> str:
+        initial, merges = self.n_initial - 1, len(self) - self.n_initial
+        return f"Vocabulary({len(self)} tokens: {initial} features of {self.n_categories} categories, {merges} merges)"
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Vocabulary"], tuple[bytes]]:
+        return _unpickle, (self._core.to_json(),)
+
+    @property
+    def n_categories(self) -> int:
+        """Categories of an item."""
+        return self._core.n_categories
+
+    @property
+    def n_initial(self) -> int:
+        """The first merge's id: the initial tokens and the padding token come before it."""
+        return self._core.n_initial
+
+    @property
+    def size_asked(self) -> int | None:
+        """The size that the training was asked for; None where a file holds only priorities."""
+        return self._core.size_asked
+
+    @cached_property
+    def cardinalities(self) -> list[int] | None:
+        """Values of each category that have a token, if they were given to the training."""
+        return self._core.cardinalities
+
+    @cached_property
+    def initial_tokens(self) -> list[tuple[int, int]]:
+        """(category, value) of each initial token, token 1 first."""
+        return self._core.initial_tokens
+
+    @cached_property
+    def merges(self) -> Tokens:
+        """(n_merges, 2) uint32, the smaller id first; row m makes token `n_initial + m`."""
+        return _frozen(self._core.merges.reshape(-1, 2))
+
+    @cached_property
+    def counts(self) -> list[int] | None:
+        """The exact priority of merge m is `counts[m] / unit`; None where a file holds only priorities."""
+        return self._core.counts
+
+    @cached_property
+    def unit(self) -> int | None:
+        """lcm(1..n_categories) squared; None where a file holds only priorities."""
+        return self._core.unit
+
+    @cached_property
+    def priorities(self) -> npt.NDArray[np.float64]:
+        """(n_merges,) float64: the doubles nearest to the exact priorities, which are what encoding goes by."""
+        return _frozen(self._core.priorities)
+
+    def features_of(self, token: SupportsIndex) -> list[tuple[int, int]]:
+        """The (category, value) pairs that a token stands for, each as often as it occurs in it."""
+        features = self._core.features_of(whole("token", token, 1, len(self) - 1))
+        if features is None:
+            raise InputError(f"token: {token!r} stands for too many features to list")
+        return features
+
+    def encode(
+        self,
+        features: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        events: npt.ArrayLike,
+        seed: SupportsIndex = 0,
+        rows: npt.ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> tuple[Tokens, Offsets]:
+        """Put every action's tokens in a random order and merge neighbours, lowest merge id first.
+
+        A history's tokens depend on `seed` and on its entry in `rows` alone, on any number of threads and in any
+        batch (set permutation regularization: Hou et al., section 3.3).
+
+        Args:
+            features: (n_items, n_categories) integers.
+            offsets: (n_histories + 1,) integers.
+            events: (n_events,) integers.
+            seed: of the permutations, in 0..2**64-1.
+            rows: (n_histories,) integers, the histories' own numbers; 0..n_histories-1 unless told.
+            threads: all cores unless told.
+
+        Returns:
+            tokens, uint32, and offsets, (n_histories + 1,) int64: row i is `tokens[offsets[i]:offsets[i + 1]]`.
+        """
+        table, starts, items = _corpus(features, offsets, events)
+        numbers = np.arange(max(len(starts) - 1, 0)) if rows is None else rows
+        return self._core.encode(
+            table,
+            starts,
+            items,
+            whole("seed", seed, 0, 2**64 - 1),
+            integers("rows", numbers, np.uint64),
+            _threads(threads),
+        )
+
+    def encode_deterministic(
+        self,
+        features: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        events: npt.ArrayLike,
+        threads: int | None = None,
+    ) -> tuple[Tokens, Offsets]:
+        """Merge without permutation, at the place with the largest weight times priority first.
+
+        Arguments and result are those of `encode`. A history of one action gives its canonical tokens.
+        """
+        return self._core.encode_deterministic(*_corpus(features, offsets, events), _threads(threads))
+
+    def canonical(self, features: npt.ArrayLike, threads: int | None = None) -> tuple[Tokens, Offsets]:
+        """The tokens of each item on its own, sorted, as the model is to generate them; one row an item."""
+        return self._core.canonical(integers("features", features, np.int64, 2), _threads(threads))
+
+    def encode_flat(self, tokens: npt.ArrayLike) -> Tokens:
+        """Merge neighbours in one row of tokens as it stands, lowest merge id first, leftmost first."""
+        return self._core.encode_flat(integers("tokens", tokens, np.uint32))
+
+    def decode(self, tokens: npt.ArrayLike) -> npt.NDArray[np.int64] | None:
+        """The (n_categories,) int64 values that a row of tokens stands for, or None: "no item".
+
+        It is no item unless every category occurs exactly once; whether the table has the combination is the
+        caller's to look up. Ids that are no tokens, the padding token among them, make it no item as well.
+        """
+        row = whole_array("tokens", tokens)
+        if np.any((row < 1) | (row >= len(self))):
+            return None
+        return self._core.decode(row.astype(np.uint32))
+
+
+def _corpus(
+    features: npt.ArrayLike, offsets: npt.ArrayLike, events: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    return (
+        integers("features", features, np.int64, 2),
+        integers("offsets", offsets, np.int64),
+        integers("events", events, np.int64),
+    )
+
+
+def _threads(threads: int | None) -> int | None:
+    return None if threads is None else whole("threads", threads, 1, _MOST_THREADS)
+
+
+def _frozen(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    array.flags.writeable = False
+    return array
+
+
+def _unpickle(text: bytes) -> Vocabulary:
+    return Vocabulary(_clairo.Vocabulary.from_json(text, Path("a pickled vocabulary")))

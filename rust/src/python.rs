@@ -1,0 +1,256 @@
+//! The skin: numpy arrays in, numpy arrays out, with the GIL released in between. Shapes and dtypes are the Python
+//! side's to check, values are the core's.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::{Error, Feature, Histories, Items, Options, Token, Trainer, Vocabulary, encoder, file};
+
+/// How long the core works between two looks at Python's signals.
+const PERIOD: Duration = Duration::from_millis(100);
+
+type Arrays<'py> = (Bound<'py, PyArray1<Token>>, Bound<'py, PyArray1<i64>>);
+
+/// The compiled core of CLAIRO.
+#[pymodule]
+mod _clairo {
+    #[pymodule_export]
+    use super::PyVocabulary;
+}
+
+#[pyclass(frozen, name = "Vocabulary", module = "clairo._clairo")]
+struct PyVocabulary(Vocabulary);
+
+#[pymethods]
+impl PyVocabulary {
+    #[staticmethod]
+    #[pyo3(signature = (features, offsets, events, size, cardinalities, threads, progress))]
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature, argument by argument")]
+    fn train(
+        py: Python<'_>,
+        features: PyReadonlyArray2<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        size: usize,
+        cardinalities: Option<Vec<i64>>,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let (items, histories) = corpus(py, &features, &offsets, &events)?;
+        let options = Options { size, cardinalities, threads };
+        let vocabulary = watched(py, progress.as_ref(), |observer| {
+            let mut trainer = Trainer::new(&items, &histories, &options, observer)?;
+            trainer.run(observer)?;
+            Ok(trainer.finish())
+        })?;
+        Ok(Self(vocabulary))
+    }
+
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        py.detach(|| file::load(&path)).map(Self).map_err(|error| raise(py, &error))
+    }
+
+    #[staticmethod]
+    fn from_json(py: Python<'_>, text: &[u8], name: PathBuf) -> PyResult<Self> {
+        file::from_json(text, &name).map(Self).map_err(|error| raise(py, &error))
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| file::save(&self.0, &path)).map_err(|error| raise(py, &error))
+    }
+
+    fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, file::to_json(&self.0).as_bytes())
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    #[getter]
+    fn n_categories(&self) -> usize {
+        self.0.initial().n_categories()
+    }
+
+    #[getter]
+    fn n_initial(&self) -> usize {
+        self.0.initial().len()
+    }
+
+    #[getter]
+    fn size_asked(&self) -> Option<usize> {
+        self.0.counts().map(|exact| exact.size_asked)
+    }
+
+    #[getter]
+    fn cardinalities(&self) -> Option<Vec<i64>> {
+        self.0.initial().cardinalities().map(<[i64]>::to_vec)
+    }
+
+    #[getter]
+    fn initial_tokens(&self) -> Vec<Feature> {
+        self.0.initial().features().to_vec()
+    }
+
+    /// Both tokens of every merge, laid end to end.
+    #[getter]
+    fn merges<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<Token>> {
+        let merges = self.0.merges().iter().flat_map(|pair| [pair.first(), pair.second()]);
+        PyArray1::from_vec(py, merges.collect())
+    }
+
+    #[getter]
+    fn priorities<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, self.0.priorities())
+    }
+
+    #[getter]
+    fn counts(&self) -> Option<Vec<i128>> {
+        self.0.counts().map(|exact| exact.counts.clone())
+    }
+
+    #[getter]
+    fn unit(&self) -> Option<i128> {
+        self.0.counts().map(|exact| exact.unit)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature, argument by argument")]
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        features: PyReadonlyArray2<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        seed: u64,
+        rows: PyReadonlyArray1<'_, u64>,
+        threads: Option<usize>,
+    ) -> PyResult<Arrays<'py>> {
+        let (items, histories) = corpus(py, &features, &offsets, &events)?;
+        let rows = rows.as_slice()?.to_vec();
+        let vocabulary = &self.0;
+        let job = |observer: &mut crate::Observer| {
+            encoder::encode(vocabulary, &items, &histories, (seed, &rows), threads, observer)
+        };
+        Ok(arrays(py, watched(py, None, job)?))
+    }
+
+    fn encode_deterministic<'py>(
+        &self,
+        py: Python<'py>,
+        features: PyReadonlyArray2<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        threads: Option<usize>,
+    ) -> PyResult<Arrays<'py>> {
+        let (items, histories) = corpus(py, &features, &offsets, &events)?;
+        let vocabulary = &self.0;
+        let job = |observer: &mut crate::Observer| {
+            encoder::encode_deterministic(vocabulary, &items, &histories, threads, observer)
+        };
+        Ok(arrays(py, watched(py, None, job)?))
+    }
+
+    fn canonical<'py>(
+        &self,
+        py: Python<'py>,
+        features: PyReadonlyArray2<'_, i64>,
+        threads: Option<usize>,
+    ) -> PyResult<Arrays<'py>> {
+        let items = items(py, &features)?;
+        let vocabulary = &self.0;
+        let job = |observer: &mut crate::Observer| encoder::canonical(vocabulary, &items, threads, observer);
+        Ok(arrays(py, watched(py, None, job)?))
+    }
+
+    fn encode_flat<'py>(
+        &self,
+        py: Python<'py>,
+        tokens: PyReadonlyArray1<'_, Token>,
+    ) -> PyResult<Bound<'py, PyArray1<Token>>> {
+        let encoded = encoder::encode_flat(&self.0, tokens.as_slice()?);
+        encoded.map(|tokens| PyArray1::from_vec(py, tokens)).map_err(|error| raise(py, &error))
+    }
+
+    fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        tokens: PyReadonlyArray1<'_, Token>,
+    ) -> PyResult<Option<Bound<'py, PyArray1<i64>>>> {
+        Ok(self.0.decode(tokens.as_slice()?).map(|values| PyArray1::from_vec(py, values)))
+    }
+
+    fn features_of(&self, token: Token) -> Option<Vec<Feature>> {
+        self.0.features_of(token)
+    }
+}
+
+/// Copied while the GIL is held: another thread could write into the arrays later.
+fn items(py: Python<'_>, features: &PyReadonlyArray2<'_, i64>) -> PyResult<Items> {
+    let n_categories = features.shape()[1];
+    Items::new(features.as_slice()?.to_vec(), n_categories).map_err(|error| raise(py, &error))
+}
+
+fn corpus(
+    py: Python<'_>,
+    features: &PyReadonlyArray2<'_, i64>,
+    offsets: &PyReadonlyArray1<'_, i64>,
+    events: &PyReadonlyArray1<'_, i64>,
+) -> PyResult<(Items, Histories)> {
+    let items = items(py, features)?;
+    let histories = Histories::new(offsets.as_slice()?, events.as_slice()?, items.len());
+    Ok((items, histories.map_err(|error| raise(py, &error))?))
+}
+
+fn arrays(py: Python<'_>, rows: encoder::Rows) -> Arrays<'_> {
+    (PyArray1::from_vec(py, rows.tokens), PyArray1::from_vec(py, rows.offsets))
+}
+
+/// Runs a job without the GIL, which is taken back every [`PERIOD`] for signals and progress. What Python raises then
+/// stops the job and is raised again.
+fn watched<T: Send>(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    job: impl FnOnce(&mut crate::Observer) -> crate::Result<T> + Send,
+) -> PyResult<T> {
+    let mut last = Instant::now();
+    let mut raised = None;
+    let result = py.detach(|| {
+        job(&mut |done, all| {
+            if last.elapsed() < PERIOD {
+                return ControlFlow::Continue(());
+            }
+            last = Instant::now();
+            match Python::attach(|py| tell(py, progress, done, all)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    raised = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })
+    });
+    result.map_err(|error| raised.unwrap_or_else(|| raise(py, &error)))
+}
+
+fn tell(py: Python<'_>, progress: Option<&Py<PyAny>>, done: usize, all: usize) -> PyResult<()> {
+    py.check_signals()?;
+    progress.map_or(Ok(()), |progress| progress.call1(py, (done, all)).map(drop))
+}
+
+/// The one place where errors of the core become exceptions of `clairo.errors`.
+fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    let class = match error {
+        Error::File { .. } => "VocabularyError",
+        Error::Io { source, .. } => return PyOSError::new_err(source.to_string()),
+        Error::Input { .. } | Error::Stopped => "InputError",
+    };
+    let raised = || py.import("clairo.errors")?.getattr(class)?.call1((error.to_string(),));
+    raised().map_or_else(|failed| failed, PyErr::from_value)
+}

@@ -1,0 +1,48 @@
+//! The permutations of rank-order encoding.
+
+/// Name and version of the generator; written into vocabulary files, as a change of it changes every encoding.
+pub const GENERATOR: &str = "splitmix64/1";
+
+/// The odd number nearest to 2^64 over the golden ratio.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014), started from a seed and a row's number.
+#[derive(Debug, Clone)]
+pub struct Generator(u64);
+
+impl Generator {
+    /// The generator of one row. Rows of one seed start in different states.
+    #[must_use]
+    pub fn new(seed: u64, row: u64) -> Self {
+        Self(mix(mix(seed.wrapping_add(STEP)).wrapping_add(row)))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(STEP);
+        mix(self.0)
+    }
+
+    /// A number below `n`, each equally likely (Lemire, TOMACS 2019).
+    fn below(&mut self, n: u64) -> u64 {
+        let unfair = n.wrapping_neg() % n;
+        loop {
+            let product = u128::from(self.next()) * u128::from(n);
+            if product as u64 >= unfair {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// Puts values in a random order, each equally likely (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
+        for i in (1..values.len()).rev() {
+            values.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

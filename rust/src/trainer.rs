@@ -1,0 +1,161 @@
+//! Vocabulary construction: merge the heaviest pair of tokens, again and again.
+
+use crate::counts::{Changes, Counts};
+use crate::error::{Error, Result};
+use crate::history::History;
+use crate::initial::Initial;
+use crate::items::{Histories, Items};
+use crate::pair::{Pair, Token};
+use crate::parallel::{Observer, Workers, go_on};
+use crate::queue::Queue;
+use crate::vocabulary::{Exact, Vocabulary};
+use crate::weight::{Count, Weights};
+
+/// The most tokens that a vocabulary may have.
+pub const MOST_TOKENS: usize = 1 << 26;
+
+/// What a vocabulary should be like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tokens asked for, the padding token and the initial ones included.
+    pub size: usize,
+    /// Values of each category that get an initial token, seen or not; only those seen where not given.
+    pub cardinalities: Option<Vec<i64>>,
+    /// Threads of the first count; as many as there are cores where not given.
+    pub threads: Option<usize>,
+}
+
+/// A vocabulary under construction, with the corpus as it is segmented by now.
+pub struct Trainer {
+    initial: Initial,
+    size: usize,
+    weights: Weights,
+    histories: Vec<History>,
+    counts: Counts,
+    queue: Queue,
+    merges: Vec<(Pair, Count)>,
+    // Kept between steps for their room only.
+    changes: Changes,
+    risen: Vec<Pair>,
+}
+
+impl Trainer {
+    /// Counts the pairs of a corpus. Empty histories are skipped.
+    ///
+    /// # Errors
+    /// On values beyond their cardinality, sizes out of range, counts that would not fit, or a stop by the observer.
+    pub fn new(
+        items: &Items,
+        histories: &Histories,
+        options: &Options,
+        observer: &mut Observer,
+    ) -> Result<Self> {
+        if !(1..=MOST_TOKENS).contains(&options.size) {
+            return Err(Error::input("size", format!("{} is not in 1..={MOST_TOKENS}", options.size)));
+        }
+        let initial = Initial::new(items, options.cardinalities.as_deref())?;
+        let mut trainer = Self {
+            weights: Weights::new(items.n_categories(), histories.n_events())?,
+            histories: segment(&initial.tokens_of(items)?, items.n_categories(), histories)?,
+            initial,
+            size: options.size,
+            counts: Counts::default(),
+            queue: Queue::default(),
+            merges: Vec::new(),
+            changes: Changes::default(),
+            risen: Vec::new(),
+        };
+        trainer.count(options.threads, observer)?;
+        Ok(trainer)
+    }
+
+    fn count(&mut self, threads: Option<usize>, observer: &mut Observer) -> Result<()> {
+        let goal = self.goal();
+        let Self { weights, histories, counts, risen, .. } = self;
+        let job = |row: usize| {
+            let mut changes = Changes::default();
+            changes.gain(&histories[row], histories[row].whole(), weights);
+            changes.sort();
+            changes
+        };
+        let workers = Workers::new(threads, histories.len())?;
+        let mut rows = 0_u32..;
+        let take = |block: Vec<Changes>| {
+            for (mut changes, row) in block.into_iter().zip(&mut rows) {
+                counts.book(row, &mut changes, risen);
+            }
+        };
+        workers.blocks(histories.len(), &mut |_, _| observer(0, goal), job, take)?;
+        self.queue.push(&mut self.risen, &self.counts);
+        Ok(())
+    }
+
+    /// How many merges were asked for.
+    fn goal(&self) -> usize {
+        self.size.saturating_sub(self.initial.len())
+    }
+
+    /// Merges until the size is reached or no pair is left.
+    ///
+    /// # Errors
+    /// If the observer, called before every merge, asks for a stop.
+    pub fn run(&mut self, observer: &mut Observer) -> Result<()> {
+        let goal = self.goal();
+        while self.merges.len() < goal {
+            go_on(observer, self.merges.len(), goal)?;
+            if !self.step() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges the heaviest pair everywhere; false if no pair is left.
+    pub fn step(&mut self) -> bool {
+        let Some((pair, count)) = self.queue.pop(&self.counts) else { return false };
+        let token = (self.initial.len() + self.merges.len()) as Token;
+        for row in self.counts.take_histories(pair) {
+            self.merge_in(row, pair, token);
+        }
+        self.merges.push((pair, count));
+        self.queue.push(&mut self.risen, &self.counts);
+        true
+    }
+
+    fn merge_in(&mut self, row: u32, pair: Pair, token: Token) {
+        let history = &mut self.histories[row as usize];
+        let Some(before) = history.find(pair) else { return };
+        self.changes.lose(history, before, &self.weights);
+        let after = history.merge(before, pair, token);
+        self.changes.gain(history, after, &self.weights);
+        self.changes.sort();
+        self.counts.book(row, &mut self.changes, &mut self.risen);
+    }
+
+    /// The corpus as it is segmented by now, without its empty histories.
+    #[must_use]
+    pub fn segmentation(&self) -> &[History] {
+        &self.histories
+    }
+
+    /// The vocabulary of the merges made.
+    #[must_use]
+    pub fn finish(self) -> Vocabulary {
+        let (merges, counts) = self.merges.into_iter().unzip();
+        Vocabulary::exact(
+            self.initial,
+            merges,
+            Exact { unit: self.weights.unit(), counts, size_asked: self.size },
+        )
+    }
+}
+
+/// The histories as rows of sets, from the tokens of all items laid end to end.
+fn segment(tokens: &[Token], n_categories: usize, histories: &Histories) -> Result<Vec<History>> {
+    if u32::try_from(histories.len()).is_err() {
+        return Err(Error::input("offsets", "more histories than 32 bits can number"));
+    }
+    let set = |&item: &u32| tokens[item as usize * n_categories..][..n_categories].to_vec();
+    let rows = (0..histories.len()).map(|row| histories.get(row)).filter(|row| !row.is_empty());
+    Ok(rows.map(|row| History::new(row.iter().map(set).collect())).collect())
+}
