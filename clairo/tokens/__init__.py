@@ -1,0 +1,17 @@
+"""Tokens as the model sees them: its ids, padded batches of histories and targets, the trie of all items."""
+
+from clairo.tokens.batches import encode_inputs, flat_rows, targets
+from clairo.tokens.ids import END, OFFSET, PAD, START, n_model_ids
+from clairo.tokens.trie import Trie
+
+__all__ = [
+    "END",
+    "OFFSET",
+    "PAD",
+    "START",
+    "Trie",
+    "encode_inputs",
+    "flat_rows",
+    "n_model_ids",
+    "targets",
+]
