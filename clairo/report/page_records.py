@@ -1,0 +1,149 @@
+"""The sections of what stages noted: training, codes and vocabulary, data, costs, method."""
+
+from typing import Any
+
+from clairo.report import charts, sentences
+from clairo.report.parts import UNKNOWN, Block, Figure, Section, Table, count, duration, facts, measured
+from clairo.report.sentences import METRIC, metric_name
+
+_FLOW = (
+    "reviews", "sequences", "embeddings", "fused", "codes", "vocabulary", "model", "recommendations",
+)  # fmt: skip
+
+
+def training(report: dict[str, Any]) -> Section | None:
+    """The course of training."""
+    training = report["training"]
+    if not training or not training["epochs"]:
+        return None
+    epochs = training["epochs"]
+    text = [f"{len(epochs):,} epochs in {duration(training['seconds'])}."]
+    if training["iterations_per_second"] is not None:
+        text.append(f"{training['iterations_per_second']:.2f} iterations a second.")
+    if training["best_epoch"] is not None:
+        best = training[f"best_{METRIC}"]
+        text.append(f"Best epoch: {training['best_epoch']}, {metric_name(METRIC)} {best:.4f} on validation.")
+    curves = (("loss", "Training loss"), (METRIC, f"{metric_name(METRIC)} on validation"))
+    figures = [_curve(epochs, key, words, training["best_epoch"]) for key, words in curves]
+    return Section("training", "Training", text=text, blocks=[figure for figure in figures if figure])
+
+
+def _curve(epochs: list[dict[str, Any]], key: str, words: str, best: float | None) -> Figure | None:
+    known = [(row, entry) for row, entry in enumerate(epochs, 1) if entry.get(key) is not None]
+    if not known:
+        return None
+    line = charts.Series(
+        words, [entry[key] for _, entry in known], x=[entry.get("epoch", row) for row, entry in known]
+    )
+    chart = charts.lines([line], label=f"{words} by epoch", x_name="epoch", y_name=words, border=best)
+    return Figure(chart, f"{words}; the dashed line marks the best epoch")
+
+
+def tokens(report: dict[str, Any]) -> Section | None:
+    """Use of the codebooks, and what the stages between vectors and tokens noted."""
+    blocks: list[Block] = []
+    codes = report["codes"]
+    if codes:
+        blocks.append(_codebooks(codes))
+    for name in ("fused", "codes", "vocabulary"):
+        blocks += _facts(report, name)
+    text = []
+    if codes:
+        text.append(
+            f"{codes['items_alone']:.1%} of items are told apart by their codes alone; at most "
+            f"{codes['most_alike']:,} share all codes and differ in disambiguation only."
+        )
+    return Section("tokens", "Codes and vocabulary", text=text, blocks=blocks) if blocks else None
+
+
+def _codebooks(codes: dict[str, Any]) -> Table:
+    rows = [
+        [
+            book["name"],
+            count(book["values"]),
+            count(book["used"]),
+            f"{book['used'] / book['values']:.1%}" + charts.bar(book["used"] / book["values"]),
+            f"{book['effective']:,.1f}",
+            f"{book['largest_share']:.1%}",
+        ]
+        for book in codes["books"]
+    ]
+    heads = ["category", "values", "used", "share used", "effective values", "largest value's items"]
+    return Table(
+        "Use of the codebooks; effective values are 2 to the entropy of the codes over items", heads, rows
+    )
+
+
+def data(report: dict[str, Any]) -> Section | None:
+    """Counts after the filters, and what was dirty or dropped before."""
+    blocks: list[Block] = [Table("The data after all filters", ["", "value"], facts(report["dataset"]))]
+    for name in ("reviews", "sequences", "embeddings"):
+        blocks += _facts(report, name)
+    return Section("data", "Data, dirt and filters", blocks=blocks)
+
+
+def _facts(report: dict[str, Any], stage: str) -> list[Block]:
+    found = facts(report["stages"].get(stage, {}).get("report", {}))
+    return [Table(f"What {stage} noted", ["", "value"], found)] if found else []
+
+
+def costs(report: dict[str, Any]) -> Section | None:
+    """Wall time and peak memory of stages, speed of the search."""
+    stages = report["stages"]
+    names = [name for name in _FLOW if name in stages]
+    if not names:
+        return None
+    total = sum(stages[name]["seconds"] or 0.0 for name in names)
+    rows = []
+    for name in names:
+        seconds = stages[name]["seconds"]
+        share = (seconds or 0.0) / total if total else 0.0
+        memory = stages[name]["peak_memory_mb"]
+        cells = [duration(seconds) + charts.bar(share), UNKNOWN if memory is None else f"{memory:,.0f} MB"]
+        rows.append([name, *cells, str(stages[name]["created"] or UNKNOWN)])
+    text = [f"All stages together: {duration(total)}."]
+    speed = report["search"]
+    if speed:
+        text.append(f"Search: {speed['users_per_second']:,.1f} users a second.")
+    return Section(
+        "costs",
+        "Time and memory",
+        text=text,
+        blocks=[
+            Table("Stages", ["stage", "wall time", "peak memory", "finished (UTC)"], rows),
+            *_facts(report, "recommendations"),
+        ],
+    )
+
+
+def method(report: dict[str, Any]) -> Section | None:
+    """How to read the numbers, versions and the configuration."""
+    versions = [(name, ", ".join(found)) for name, found in report["versions"].items()]
+    blocks = _grid(report)
+    if versions:
+        blocks.append(Table("Versions that made the artefacts", ["", "version"], versions))
+    return Section(
+        "method",
+        "How it was measured",
+        text=list(sentences.caveats(report)),
+        blocks=blocks,
+        fold="Configuration",
+        code=report["config"],
+    )
+
+
+def _grid(report: dict[str, Any]) -> list[Block]:
+    """What item-to-item chose from, on validation: windows down, decays across."""
+    tuned = report["stages"].get("recommendations", {}).get("report", {}).get("item2item")
+    if not tuned:
+        return []
+    found = {(cell["window"], cell["decay"]): cell[METRIC] for cell in tuned["grid"]}
+    windows, decays = sorted({window for window, _ in found}), sorted({decay for _, decay in found})
+    chosen = (tuned["window"], tuned["decay"])
+    rows = [
+        [str(window), *(measured(found[window, decay], best=(window, decay) == chosen) for decay in decays)]
+        for window in windows
+    ]
+    caption = f"Item-to-item's {metric_name(METRIC)} on validation by window and decay; its choice in bold"
+    heads = ["window", *(f"{decay:g}" for decay in decays)]
+    return [Table(caption, heads, rows, groups=[("decay", len(decays))])]

@@ -1,0 +1,67 @@
+"""The report stage: the numbers of a run as JSON, and a page made from that JSON alone."""
+
+from pathlib import Path
+from typing import Any
+
+from clairo.artifacts import Sequences, store
+from clairo.config import ReportConfig
+from clairo.report import examples, records
+from clairo.report.pages import html
+from clairo.report.results import Catalogue, conditions, popularity, results
+
+JSON = "report.json"
+HTML = "report.html"
+_HEADLINE = ("recall@10", "ndcg@10")
+
+
+def make(cfg: ReportConfig, *, run: Path, out: Path, seed: int, stages: list[str]) -> dict[str, Any]:
+    """Write `report.json` and `report.html` into `out`.
+
+    Args:
+        cfg: title, tail and resamples.
+        run: the run folder; only `sequences` must be there, whatever else stands is read.
+        out: where to write.
+        seed: of the run, for resamples and the choice of examples.
+        stages: names of the stages that belong to the run; folders of others are left alone.
+    """
+    report = assemble(
+        run, stages, title=cfg.title, tail_share=cfg.tail_share, resamples=cfg.resamples, seed=seed
+    )
+    store.write_json(out / JSON, report)
+    store.write_text(out / HTML, html(store.read_json(out / JSON)))
+    return {
+        name: {key: report[name][key] for key in _HEADLINE}
+        for name in ("validation", "test", "masked")
+        if name in report
+    }
+
+
+def assemble(
+    run: Path, stages: list[str], *, title: str, tail_share: float, resamples: int, seed: int
+) -> dict[str, Any]:
+    """The whole report as a JSON-able value with finite numbers."""
+    table = Sequences.load(run / "sequences")
+    items = Catalogue.of(table, tail_share)
+    noted = records.stages(run, stages)
+    searched = noted.get("recommendations", {}).get("report", {})
+    measured = conditions(run / "recommendations", table) if "recommendations" in noted else {}
+    report: dict[str, Any] = {
+        "title": title,
+        "seed": seed,
+        "tail_share": tail_share,
+        "config": records.config(run),
+        "versions": records.versions(noted),
+        "stages": noted,
+        "dataset": records.dataset(table),
+        "training": records.training(run / "model") if "model" in noted else None,
+        "search": searched.get("search"),
+        "codes": records.codes(run / "codes") if "codes" in noted else None,
+        "popularity": popularity(measured, table, items),
+        "examples": examples.examples(run / "sequences", measured, table, items.events, seed),
+        **results(measured, table, items, resamples=resamples, seed=seed),
+    }
+    for name in measured:
+        if "invalid_rate" in searched.get(name, {}):
+            report[name]["invalid_rate"] = searched[name]["invalid_rate"]
+    finite: dict[str, Any] = records.finite(report)
+    return finite
