@@ -1,8 +1,8 @@
 """Does the picture help? Trains text only, image only, both, and both with the pictures dealt out at random.
 
-All four runs share the shop, the sequences and the embeddings; they differ in `[fused]` alone. Prints a table
-with 95 % intervals and the paired differences, and writes it as JSON beside the runs. On two cores the default
-takes under an hour.
+All four runs share the shop, the sequences and the embeddings; they differ in `[fused]` alone. Prints a
+table with 95 % intervals and the paired differences, and writes it as JSON beside the runs. On two cores the
+default takes under an hour.
 
     python scripts/compare_modalities.py [CONFIG] [--out runs/modalities] [--set section.key=value ...]
 """
@@ -83,11 +83,8 @@ def show(result: dict[str, Any]) -> None:
     names = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in CUTOFFS]
     print("cell      " + "  ".join(f"{name:>24}" for name in names))
     for cell, means in result["means"].items():
-        row = [
-            f"{means[name]:.4f} [{low:.4f}, {high:.4f}]"
-            for name in names
-            for low, high in [bounds(result, cell, name)]
-        ]
+        intervals = result["intervals"][cell]
+        row = [f"{means[name]:.4f} [{intervals[name][0]:.4f}, {intervals[name][1]:.4f}]" for name in names]
         print(f"{'both' if cell == 'model' else cell:<10}" + "  ".join(f"{text:>24}" for text in row))
     for cell, differences in result["differences"].items():
         for name in ("ndcg@10", "recall@10"):
