@@ -1,0 +1,70 @@
+"""One list out of several: the views of a history vote, and popularity fills what they leave open."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All items that the search found for one history, best first.
+
+    Attributes:
+        items: (n,) int64, all different; nothing where the history was empty.
+        votes: (n,) float64, above 0 and never rising.
+        views: (n,) int64, how many views found each item.
+    """
+
+    items: NDArray[np.int64]
+    votes: NDArray[np.float64]
+    views: NDArray[np.int64]
+
+
+NOTHING = Ranking(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int64))
+"""Of a history that the model cannot read anything in."""
+
+
+def vote(items: NDArray[np.int64], scores: NDArray[np.float64]) -> Ranking:
+    """Let every view give each item that it found 1 / log2(rank + 2), rank counted from 0, and add them up.
+
+    This is the ensemble of ActionPiece (Hou et al., ICML 2025, section 3.4; its code, which counts ranks from
+    1, writes 1 / log2(rank + 1)). Equal sums go to the better mean log-probability over the views that found
+    the item, then to the smaller item index.
+
+    Args:
+        items: (views, beams), best first, -1 behind the end.
+        scores: (views, beams) log-probabilities.
+    """
+    rank, view = np.nonzero(items.T >= 0)  # by rank: equal ranks then add up to equal sums, in any view
+    found, place = np.unique(items[view, rank], return_inverse=True)
+    votes = np.bincount(place, weights=1.0 / np.log2(rank + 2.0), minlength=len(found)).astype(np.float64)
+    views = np.bincount(place, minlength=len(found))
+    mean = np.bincount(place, weights=scores[view, rank], minlength=len(found)) / views
+    order = np.lexsort((found, -mean, -votes))
+    return Ranking(found[order], votes[order], views[order])
+
+
+def complete(
+    ranking: Ranking, popular: NDArray[np.int64], k: int, held: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """The first `k` items of a ranking without those held back, filled up by the most popular of the rest.
+
+    Items held back only fall out: the others keep order and votes. The items that fill the list are not yet
+    in it and score -1, -2, ...: below every vote, and in the order of popularity.
+
+    Args:
+        ranking: what the views found.
+        popular: (n_items,) all items, the most popular first.
+        k: items wanted; fewer come out only where the catalogue has no more that are not held back.
+        held: items held back.
+
+    Returns:
+        Items int64, scores float64, both (at most k,), and how many of them fill the list.
+    """
+    kept = ~np.isin(ranking.items, held)
+    items, votes = ranking.items[kept][:k], ranking.votes[kept][:k]
+    candidates = popular[: k + len(held)]  # enough: at most len(items) + len(held) of them are taken
+    fill = candidates[~np.isin(candidates, items) & ~np.isin(candidates, held)][: k - len(items)]
+    scores = np.concatenate((votes, -1.0 - np.arange(len(fill))))
+    return np.concatenate((items, fill)), scores, len(fill)

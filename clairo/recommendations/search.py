@@ -1,0 +1,158 @@
+"""The trained model over one catalogue: histories in, rankings out; for the stage and for `Recommender`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from clairo import rng
+from clairo.artifacts import Codes, Sequences, store
+from clairo.errors import InputError
+from clairo.recommendations.ensemble import NOTHING, Ranking, vote
+from clairo.recommendations.rivals import Popularity
+from clairo.tokens import Trie, encode_inputs
+from clairo.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from clairo.model.search import BeamSearch
+    from clairo.recommendations.histories import Histories
+
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How histories are searched; kept with the artefact, so that later calls do as the evaluation did.
+
+    Attributes:
+        beams: of the search.
+        views: permutations of each history.
+        normalise: what the probabilities of a step sum to one over (see `clairo.model.search`).
+        batch_size: histories searched at once.
+        seed: of the run; the permutations derive from it.
+    """
+
+    beams: int
+    views: int
+    normalise: Literal["trie", "vocabulary"]
+    batch_size: int
+    seed: int
+
+    def save(self, folder: Path) -> None:
+        """Write `settings.json` into `folder`."""
+        store.write_json(folder / SETTINGS, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read `settings.json` of `folder`; a missing or damaged file is an InputError."""
+        found = store.read_json(folder / SETTINGS)
+        try:
+            return cls(**found)
+        except TypeError:
+            raise InputError(
+                f"{folder / SETTINGS} is damaged: it has other keys than expected",
+                hint="run the recommendations stage again",
+            ) from None
+
+
+@dataclass(frozen=True)
+class Search:
+    """A model, its vocabulary and a catalogue, ready to rank items after any history.
+
+    Attributes:
+        beam_search: over `trie`, on the device of the model.
+        vocabulary: encodes histories.
+        trie: sequences of the catalogue.
+        features: (n_items, n_categories) uint32 codes, row = item index.
+        max_history: latest events that the model reads.
+        popular: (n_items,) all items, the most popular in training first.
+        settings: beams, views, ...
+    """
+
+    beam_search: BeamSearch
+    vocabulary: Vocabulary
+    trie: Trie
+    features: NDArray[np.uint32]
+    max_history: int
+    popular: NDArray[np.int64]
+    settings: Settings
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        model: Path,
+        vocabulary: Path,
+        codes: Path,
+        sequences: Sequences,
+        settings: Settings,
+        device: Literal["auto", "cpu"],
+    ) -> Self:
+        """Read the artefacts of a run.
+
+        Raises:
+            InputError: one is missing or damaged, or they are not of one run.
+        """
+        from clairo.model import saved
+        from clairo.model.search import BeamSearch
+
+        table = Codes.load(codes)
+        if not np.array_equal(table.ids, sequences.items):
+            raise InputError(
+                f"{codes} is not of the same items as the sequences", hint="run the codes stage again"
+            )
+        words = Vocabulary.load(vocabulary / "vocabulary.json")
+        trie = Trie.build(*words.canonical(table.features))
+        network, meta = saved.load(model, device)
+        meta.check(words)
+        return cls(
+            beam_search=BeamSearch(network, trie, beams=settings.beams, normalise=settings.normalise),
+            vocabulary=words,
+            trie=trie,
+            features=table.features,
+            max_history=min(meta.max_history, sequences.max_history),
+            popular=Popularity.count(sequences).order,
+            settings=settings,
+        )
+
+    def rank(self, histories: Histories) -> list[Ranking]:
+        """Everything that the views of each history find, by their votes; nothing after an empty history.
+
+        A ranking depends on the history alone, not on whose it is or what it is searched together with (but
+        for the last bits of the log-probabilities, in which a batch's padding can show).
+        """
+        rankings = [NOTHING] * len(histories)
+        rows = np.flatnonzero(histories.lengths > 0)
+        for start in range(0, len(rows), self.settings.batch_size):
+            batch = rows[start : start + self.settings.batch_size]
+            items, scores = self._search(histories.take(batch).latest(self.max_history))
+            for row, found, score in zip(batch, items, scores, strict=True):
+                rankings[row] = vote(found, score)
+        return rankings
+
+    def _search(self, histories: Histories) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Items and log-probabilities that each view finds, both (n_histories, views, beams).
+
+        View v of any history is permuted by row v of one seed.
+        """
+        import torch
+
+        views, n = self.settings.views, len(histories)
+        every = histories.take(np.repeat(np.arange(n), views))
+        ids, mask = encode_inputs(
+            self.vocabulary,
+            self.features,
+            every.offsets,
+            every.events,
+            seed=rng.derive(self.settings.seed, "recommendations", "views"),
+            rows=np.tile(np.arange(views, dtype=np.uint64), n),
+        )
+        items, scores = self.beam_search(torch.from_numpy(ids), torch.from_numpy(mask))
+        shape = (n, views, -1)
+        return items.cpu().numpy().reshape(shape), scores.cpu().double().numpy().reshape(shape)
