@@ -1,4 +1,6 @@
-"""The compiled core. `clairo.Vocabulary` is its public face: it checks shapes and dtypes, the core checks values."""
+# ruff: noqa: PYI021
+# The docstrings stand here because a compiled module has no source to read them in.
+"""The compiled core. `clairo.Vocabulary` is its public face: it checks shapes and dtypes, the core values."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +8,8 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
+
+__all__ = ["Vocabulary"]
 
 @final
 class Vocabulary:
@@ -105,5 +109,5 @@ class Vocabulary:
     def decode(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64] | None:
         """Values by category, or None unless every category occurs exactly once."""
 
-    def features_of(self, token: int) -> list[tuple[int, int]] | None:
-        """What a token stands for; None if it is no token or stands for too much to list."""
+    def features_of(self, token: int, limit: int) -> list[tuple[int, int]] | None:
+        """What a token stands for; None if it is no token or stands for more than `limit`."""

@@ -1,4 +1,4 @@
-"""The vocabulary: tokens that stand for features, and merges of tokens that co-occur in and across actions."""
+"""The vocabulary: tokens for features, and merges of tokens that co-occur in and across actions."""
 
 from clairo.vocabulary.table import Vocabulary
 

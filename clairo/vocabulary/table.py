@@ -15,6 +15,7 @@ from clairo.vocabulary.arguments import integers, whole, whole_array
 
 _MOST_TOKENS = 1 << 26
 _MOST_THREADS = 1024
+_MOST_FEATURES = 1 << 20
 
 Tokens: TypeAlias = npt.NDArray[np.uint32]
 Offsets: TypeAlias = npt.NDArray[np.int64]
@@ -25,9 +26,9 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 class Vocabulary:
     """Tokens, and what each of them stands for: a feature, or the features of two earlier tokens.
 
-    The construction and the encodings are those of ActionPiece (Hou et al., ICML 2025, sections 3.2 and 3.3), with
-    exact counts. Items are rows of `features`, an (n_items, n_categories) table of whole numbers without equal rows.
-    History i is `events[offsets[i]:offsets[i + 1]]`, where events are row numbers of that table.
+    The construction and the encodings are those of ActionPiece (Hou et al., ICML 2025, sections 3.2 and 3.3),
+    with exact counts. Items are rows of `features`, an (n_items, n_categories) table of whole numbers without
+    equal rows. History i is `events[offsets[i]:offsets[i + 1]]`, where events are row numbers of that table.
 
     Every argument that cannot be used raises `clairo.InputError`, which names it and the first bad place.
     """
@@ -48,8 +49,8 @@ class Vocabulary:
     ) -> "Vocabulary":
         """Merge the heaviest pair of tokens of the corpus, again and again.
 
-        The result does not depend on the number of threads or on the order of the histories. It is smaller than
-        `size` when no pair is left, and never smaller than its initial tokens.
+        The result does not depend on the number of threads or on the order of the histories. It is smaller
+        than `size` when no pair is left, and never smaller than its initial tokens.
 
         Args:
             features: (n_items, n_categories) integers.
@@ -58,7 +59,8 @@ class Vocabulary:
             size: tokens wanted, the padding token and the initial tokens included.
             cardinalities: (n_categories,) integers: every value below gets an initial token, seen or not.
             threads: of the first count; all cores unless told. Merging takes one.
-            progress: called with merges done and merges wanted, several times a second, from the calling thread.
+            progress: called with merges done and merges wanted, several times a second and at the end, from
+                the calling thread.
         """
         table, starts, rows = _corpus(features, offsets, events)
         core = _clairo.Vocabulary.train(
@@ -91,7 +93,10 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         initial, merges = self.n_initial - 1, len(self) - self.n_initial
-        return f"Vocabulary({len(self)} tokens: {initial} features of {self.n_categories} categories, {merges} merges)"
+        categories = self.n_categories
+        return (
+            f"Vocabulary({len(self)} tokens: {initial} features of {categories} categories, {merges} merges)"
+        )
 
     def __reduce__(self) -> tuple[Callable[[bytes], "Vocabulary"], tuple[bytes]]:
         return _unpickle, (self._core.to_json(),)
@@ -138,14 +143,14 @@ class Vocabulary:
 
     @cached_property
     def priorities(self) -> npt.NDArray[np.float64]:
-        """(n_merges,) float64: the doubles nearest to the exact priorities, which are what encoding goes by."""
+        """(n_merges,) float64: the doubles nearest to the exact priorities, which encoding goes by."""
         return _frozen(self._core.priorities)
 
     def features_of(self, token: SupportsIndex) -> list[tuple[int, int]]:
         """The (category, value) pairs that a token stands for, each as often as it occurs in it."""
-        features = self._core.features_of(whole("token", token, 1, len(self) - 1))
+        features = self._core.features_of(whole("token", token, 1, len(self) - 1), _MOST_FEATURES)
         if features is None:
-            raise InputError(f"token: {token!r} stands for too many features to list")
+            raise InputError(f"token: {token!r} stands for more than {_MOST_FEATURES} features")
         return features
 
     def encode(
@@ -159,8 +164,8 @@ class Vocabulary:
     ) -> tuple[Tokens, Offsets]:
         """Put every action's tokens in a random order and merge neighbours, lowest merge id first.
 
-        A history's tokens depend on `seed` and on its entry in `rows` alone, on any number of threads and in any
-        batch (set permutation regularization: Hou et al., section 3.3).
+        A history's tokens depend on `seed` and on its entry in `rows` alone, on any number of threads and in
+        any batch (set permutation regularization: Hou et al., section 3.3).
 
         Args:
             features: (n_items, n_categories) integers.
@@ -171,7 +176,8 @@ class Vocabulary:
             threads: all cores unless told.
 
         Returns:
-            tokens, uint32, and offsets, (n_histories + 1,) int64: row i is `tokens[offsets[i]:offsets[i + 1]]`.
+            tokens, uint32, and offsets, (n_histories + 1,) int64; row i is
+            `tokens[offsets[i]:offsets[i + 1]]`.
         """
         table, starts, items = _corpus(features, offsets, events)
         numbers = np.arange(max(len(starts) - 1, 0)) if rows is None else rows

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use crate::pair::Token;
 use crate::vocabulary::Vocabulary;
 
-/// Merges the pair with the highest priority (ties: the lower merge id) until no rule is left; sorted by token id.
+/// Merges the pair with the highest priority (ties: the lower merge id) until no rule is left; sorted by
+/// token id.
 #[must_use]
 pub fn encode(vocabulary: &Vocabulary, set: &[Token]) -> Vec<Token> {
     let mut set = set.to_vec();

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::history::{History, Stretch};
 use crate::pair::Pair;
+use crate::parallel::Workers;
 use crate::weight::{Count, Weights};
 
 /// What one history loses and gains in a merge, netted pair by pair.
@@ -26,14 +27,18 @@ impl Changes {
         self.0.sort_unstable_by_key(|&(pair, _)| pair);
     }
 
-    /// Empties itself into one change a pair.
-    fn net(&mut self, mut emit: impl FnMut(Pair, Change)) {
-        for same in self.0.chunk_by(|a, b| a.0 == b.0) {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// One change a pair, once sorted.
+    fn net(&self) -> impl Iterator<Item = (Pair, Change)> {
+        self.0.chunk_by(|a, b| a.0 == b.0).map(|same| {
             let amount = same.iter().map(|&(_, weight)| weight).sum();
             let arrives = same.iter().all(|&(_, weight)| weight > 0);
-            emit(same[0].0, Change { amount, arrives });
-        }
-        self.0.clear();
+            (same[0].0, Change { amount, arrives })
+        })
     }
 }
 
@@ -51,40 +56,82 @@ struct Tally {
 }
 
 /// Counts of pairs. A pair that stands nowhere counts exactly zero and takes no room.
-#[derive(Debug, Default)]
-pub struct Counts(FxHashMap<Pair, Tally>);
+///
+/// The pairs are spread over shards, one a worker, so that a block of histories can be booked by all workers
+/// at once.
+#[derive(Debug)]
+pub struct Counts(Vec<Shard>);
+
+type Shard = FxHashMap<Pair, Tally>;
 
 impl Counts {
-    /// The count of a pair.
-    pub fn get(&self, pair: Pair) -> Count {
-        self.0.get(&pair).map_or(0, |tally| tally.count)
+    /// No counts yet.
+    pub fn new(n_shards: usize) -> Self {
+        Self((0..n_shards).map(|_| Shard::default()).collect())
     }
 
-    /// Books the sorted changes of a history, and notes the pairs whose count rose.
-    pub fn book(&mut self, history: u32, changes: &mut Changes, risen: &mut Vec<Pair>) {
-        changes.net(|pair, change| {
-            if change.amount == 0 {
-                return;
-            }
-            let tally = self.0.entry(pair).or_default();
-            tally.count += change.amount;
-            if change.arrives {
-                tally.histories.push(history);
-            }
+    fn shard(&self, pair: Pair) -> usize {
+        shard_of(pair, self.0.len())
+    }
+
+    /// The count of a pair.
+    pub fn get(&self, pair: Pair) -> Count {
+        self.0[self.shard(pair)].get(&pair).map_or(0, |tally| tally.count)
+    }
+
+    /// Every pair that stands somewhere, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = (Pair, Count)> {
+        self.0.iter().flatten().map(|(&pair, tally)| (pair, tally.count))
+    }
+
+    /// Books the sorted changes of a history, and tells the pairs whose count rose.
+    pub fn book(&mut self, history: u32, changes: &Changes, mut risen: impl FnMut(Pair)) {
+        for (pair, change) in changes.net() {
+            let shard = self.shard(pair);
+            book(&mut self.0[shard], history, pair, &change);
             if change.amount > 0 {
-                risen.push(pair);
-            } else if tally.count == 0 {
-                self.0.remove(&pair);
+                risen(pair);
+            }
+        }
+    }
+
+    /// Books the sorted changes of a row of histories, of which `first` is the first, on all workers.
+    pub fn book_block(&mut self, first: u32, block: &[Changes], workers: &Workers) {
+        let n_shards = self.0.len();
+        workers.each(&mut self.0, |own, mine| {
+            for (history, changes) in (first..).zip(block) {
+                let changes = changes.net().filter(|(pair, _)| shard_of(*pair, n_shards) == own);
+                changes.for_each(|(pair, change)| book(mine, history, pair, &change));
             }
         });
     }
 
-    /// The histories that may hold a pair, each once. The pair is about to be merged away: its list is handed over.
+    /// The histories that may hold a pair, each once. The pair is about to be merged away: its list is handed
+    /// over.
     pub fn take_histories(&mut self, pair: Pair) -> Vec<u32> {
-        let tally = self.0.get_mut(&pair);
+        let shard = self.shard(pair);
+        let tally = self.0[shard].get_mut(&pair);
         let mut histories = tally.map(|tally| std::mem::take(&mut tally.histories)).unwrap_or_default();
         histories.sort_unstable();
         histories.dedup();
         histories
+    }
+}
+
+fn shard_of(pair: Pair, n_shards: usize) -> usize {
+    (pair.first() as usize + pair.second() as usize) % n_shards
+}
+
+fn book(shard: &mut Shard, history: u32, pair: Pair, change: &Change) {
+    if change.amount == 0 {
+        return;
+    }
+    let tally = shard.entry(pair).or_default();
+    tally.count += change.amount;
+    if change.arrives {
+        tally.histories.push(history);
+    }
+    if tally.count == 0 {
+        shard.remove(&pair);
     }
 }

@@ -4,8 +4,8 @@ use crate::history::{EMPTY, History, Place, Stretch};
 use crate::pair::{Pair, Token};
 use crate::vocabulary::Vocabulary;
 
-/// Merges at the place with the largest score, place by place, until no rule applies. Gives each set's tokens, sorted,
-/// then the token of the slot on its right.
+/// Merges at the place with the largest score, place by place, until no rule applies. Gives each set's
+/// tokens, sorted, then the token of the slot on its right.
 #[must_use]
 pub fn encode(vocabulary: &Vocabulary, sets: Vec<Vec<Token>>) -> Vec<Token> {
     let mut history = History::new(sets);
@@ -16,8 +16,9 @@ pub fn encode(vocabulary: &Vocabulary, sets: Vec<Vec<Token>>) -> Vec<Token> {
         let last = (i + 1).min(best.len() - 1);
         let settled = history.settle(Stretch { first: i, last });
         best.drain(settled.last + 1..=last);
-        for j in i.saturating_sub(1)..=settled.last {
-            best[j] = best_at(vocabulary, &history, j);
+        let first = i.saturating_sub(1);
+        for (j, best) in (first..).zip(&mut best[first..=settled.last]) {
+            *best = best_at(vocabulary, &history, j);
         }
     }
     flatten(&history)
@@ -33,6 +34,7 @@ struct Candidate {
 
 impl Candidate {
     /// Whether it has the larger score, then the lower merge id. Otherwise the earlier place goes first.
+    #[expect(clippy::float_cmp, reason = "scores tie when the doubles are the same")]
     fn beats(&self, earlier: &Self) -> bool {
         self.score > earlier.score || self.score == earlier.score && self.token < earlier.token
     }
@@ -43,8 +45,8 @@ fn first_best(best: &[Option<Candidate>]) -> Option<(usize, Candidate)> {
     candidates.reduce(|first, later| if later.1.beats(&first.1) { later } else { first })
 }
 
-/// The best candidate among the places of set `i`: inside it, it with the slot on its right or with the next set if
-/// that slot is empty, and the slot with the next set.
+/// The best candidate among the places of set `i`: inside it, it with the slot on its right or with the next
+/// set if that slot is empty, and the slot with the next set.
 fn best_at(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Candidate> {
     let set = &history.sets()[i];
     let mut best: Option<Candidate> = None;
@@ -57,12 +59,16 @@ fn best_at(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Candi
         }
     };
     for (j, &a) in set.iter().enumerate() {
-        set[..j].iter().for_each(|&b| offer(a, b, Place::Inside, 2.0, set.len()));
+        for &b in &set[..j] {
+            offer(a, b, Place::Inside, 2.0, set.len());
+        }
     }
     let Some(next) = history.sets().get(i + 1) else { return best };
     let mut cross = |left: &[Token], right: &[Token]| {
         for &a in left {
-            right.iter().for_each(|&b| offer(a, b, Place::Across, 1.0, left.len() * right.len()));
+            for &b in right {
+                offer(a, b, Place::Across, 1.0, left.len() * right.len());
+            }
         }
     };
     match &history.slots()[i..=i] {

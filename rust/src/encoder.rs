@@ -30,8 +30,8 @@ impl Rows {
     }
 }
 
-/// Rank-order encoding of histories. Every set is put in a random order that depends on `seed` and the history's
-/// entry in `rows` alone.
+/// Rank-order encoding of histories. Every set is put in a random order that depends on `seed` and the
+/// history's entry in `rows` alone.
 ///
 /// # Errors
 /// On unknown features, a wrong number of rows, or a stop by the observer.

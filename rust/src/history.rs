@@ -80,8 +80,8 @@ impl History {
         }
     }
 
-    /// Merges the pair wherever it stands in the stretch, from left to right: at each set first inside it, then
-    /// across the boundary on its right. Returns the stretch that the sets now take.
+    /// Merges the pair wherever it stands in the stretch, from left to right: at each set first inside it,
+    /// then across the boundary on its right. Returns the stretch that the sets now take.
     pub(crate) fn merge(&mut self, stretch: Stretch, pair: Pair, token: Token) -> Stretch {
         for i in stretch.first..=stretch.last {
             self.merge_at(i, Place::Inside, pair, token);
@@ -124,8 +124,8 @@ impl History {
         }
     }
 
-    /// Gives every emptied set of the stretch the token of the slot on its left, else of that on its right, else
-    /// drops it together with one of its empty slots. Returns the stretch that is left.
+    /// Gives every emptied set of the stretch the token of the slot on its left, else of that on its right,
+    /// else drops it together with one of its empty slots. Returns the stretch that is left.
     pub(crate) fn settle(&mut self, stretch: Stretch) -> Stretch {
         let Stretch { first, mut last } = stretch;
         let mut i = first;
@@ -151,12 +151,15 @@ impl History {
         full.is_some()
     }
 
-    /// Emits every pair that a set of the stretch takes part in, with its weight; a pair can come several times.
+    /// Emits every pair that a set of the stretch takes part in, with its weight; a pair can come several
+    /// times.
     pub(crate) fn pairs(&self, stretch: Stretch, weights: &Weights, mut emit: impl FnMut(Pair, Count)) {
         for set in &self.sets[stretch.first..=stretch.last] {
             let weight = weights.inside(set.len());
             for (j, &a) in set.iter().enumerate() {
-                set[..j].iter().for_each(|&b| emit(Pair::new(a, b), weight));
+                for &b in &set[..j] {
+                    emit(Pair::new(a, b), weight);
+                }
             }
         }
         let boundaries = stretch.first.saturating_sub(1)..(stretch.last + 1).min(self.slots.len());
@@ -176,7 +179,9 @@ impl History {
 fn cross(left: &[Token], right: &[Token], weights: &Weights, emit: &mut impl FnMut(Pair, Count)) {
     let weight = weights.across(left.len(), right.len());
     for &a in left {
-        right.iter().for_each(|&b| emit(Pair::new(a, b), weight));
+        for &b in right {
+            emit(Pair::new(a, b), weight);
+        }
     }
 }
 

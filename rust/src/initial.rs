@@ -119,10 +119,13 @@ fn all_below(cardinalities: &[i64], items: &Items) -> Result<Vec<Feature>> {
         }
     }
     check_below(cardinalities, items)?;
+    Ok(below(cardinalities).collect())
+}
+
+/// Every feature below its category's cardinality, sorted.
+pub fn below(cardinalities: &[i64]) -> impl Iterator<Item = Feature> {
     let each = (0_u32..).zip(cardinalities);
-    Ok(each
-        .flat_map(|(category, &cardinality)| (0..cardinality).map(move |value| (category, value)))
-        .collect())
+    each.flat_map(|(category, &cardinality)| (0..cardinality).map(move |value| (category, value)))
 }
 
 fn check_below(cardinalities: &[i64], items: &Items) -> Result<()> {

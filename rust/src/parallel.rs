@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 pub type Observer<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// Rows worked on between two questions to the observer: some hundredths of a second.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 512;
 
 /// Below this many rows threads cost more than they save.
 const FEW: usize = 64;
 
-/// Threads that live as long as this value. Rayon's global pool is never touched: it would not survive a fork, and
-/// data loaders fork.
+/// Threads that live as long as this value. Rayon's global pool is never touched: it would not survive a
+/// fork, and data loaders fork.
 pub struct Workers(Option<ThreadPool>);
 
 impl Workers {
@@ -48,6 +48,19 @@ impl Workers {
             take(self.map(start..rows.min(start + BLOCK), &job));
         }
         Ok(())
+    }
+
+    /// How many threads there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(1, ThreadPool::current_num_threads)
+    }
+
+    /// `job(i, parts[i])` for every part.
+    pub fn each<T: Send>(&self, parts: &mut [T], job: impl Fn(usize, &mut T) + Sync + Send) {
+        let Some(pool) = &self.0 else {
+            return parts.iter_mut().enumerate().for_each(|(i, part)| job(i, part));
+        };
+        pool.install(|| parts.par_iter_mut().enumerate().for_each(|(i, part)| job(i, part)));
     }
 
     fn map<T: Send>(&self, rows: Range<usize>, job: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {

@@ -1,5 +1,7 @@
-//! The skin: numpy arrays in, numpy arrays out, with the GIL released in between. Shapes and dtypes are the Python
-//! side's to check, values are the core's.
+//! The skin: numpy arrays in, numpy arrays out, with the GIL released in between. Shapes and dtypes are the
+//! Python side's to check, values are the core's.
+
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -44,26 +46,28 @@ impl PyVocabulary {
     ) -> PyResult<Self> {
         let (items, histories) = corpus(py, &features, &offsets, &events)?;
         let options = Options { size, cardinalities, threads };
-        let vocabulary = watched(py, progress.as_ref(), |observer| {
+        let (vocabulary, goal) = watched(py, progress.as_ref(), |observer| {
             let mut trainer = Trainer::new(&items, &histories, &options, observer)?;
             trainer.run(observer)?;
-            Ok(trainer.finish())
+            let goal = trainer.goal();
+            Ok((trainer.finish(), goal))
         })?;
+        tell(py, progress.as_ref(), vocabulary.merges().len(), goal)?;
         Ok(Self(vocabulary))
     }
 
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| file::load(&path)).map(Self).map_err(|error| raise(py, &error))
+        py.detach(|| file::load(&path)).map(Self).map_err(|error| raise(py, error))
     }
 
     #[staticmethod]
     fn from_json(py: Python<'_>, text: &[u8], name: PathBuf) -> PyResult<Self> {
-        file::from_json(text, &name).map(Self).map_err(|error| raise(py, &error))
+        file::from_json(text, &name).map(Self).map_err(|error| raise(py, error))
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| file::save(&self.0, &path)).map_err(|error| raise(py, &error))
+        py.detach(|| file::save(&self.0, &path)).map_err(|error| raise(py, error))
     }
 
     fn to_json<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -175,7 +179,7 @@ impl PyVocabulary {
         tokens: PyReadonlyArray1<'_, Token>,
     ) -> PyResult<Bound<'py, PyArray1<Token>>> {
         let encoded = encoder::encode_flat(&self.0, tokens.as_slice()?);
-        encoded.map(|tokens| PyArray1::from_vec(py, tokens)).map_err(|error| raise(py, &error))
+        encoded.map(|tokens| PyArray1::from_vec(py, tokens)).map_err(|error| raise(py, error))
     }
 
     fn decode<'py>(
@@ -186,15 +190,15 @@ impl PyVocabulary {
         Ok(self.0.decode(tokens.as_slice()?).map(|values| PyArray1::from_vec(py, values)))
     }
 
-    fn features_of(&self, token: Token) -> Option<Vec<Feature>> {
-        self.0.features_of(token)
+    fn features_of(&self, token: Token, limit: usize) -> Option<Vec<Feature>> {
+        self.0.features_of(token, limit)
     }
 }
 
 /// Copied while the GIL is held: another thread could write into the arrays later.
 fn items(py: Python<'_>, features: &PyReadonlyArray2<'_, i64>) -> PyResult<Items> {
     let n_categories = features.shape()[1];
-    Items::new(features.as_slice()?.to_vec(), n_categories).map_err(|error| raise(py, &error))
+    Items::new(features.as_slice()?.to_vec(), n_categories).map_err(|error| raise(py, error))
 }
 
 fn corpus(
@@ -205,15 +209,15 @@ fn corpus(
 ) -> PyResult<(Items, Histories)> {
     let items = items(py, features)?;
     let histories = Histories::new(offsets.as_slice()?, events.as_slice()?, items.len());
-    Ok((items, histories.map_err(|error| raise(py, &error))?))
+    Ok((items, histories.map_err(|error| raise(py, error))?))
 }
 
 fn arrays(py: Python<'_>, rows: encoder::Rows) -> Arrays<'_> {
     (PyArray1::from_vec(py, rows.tokens), PyArray1::from_vec(py, rows.offsets))
 }
 
-/// Runs a job without the GIL, which is taken back every [`PERIOD`] for signals and progress. What Python raises then
-/// stops the job and is raised again.
+/// Runs a job without the GIL, which is taken back every [`PERIOD`] for signals and progress. What Python
+/// raises then stops the job and is raised again.
 fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
@@ -236,7 +240,7 @@ fn watched<T: Send>(
             }
         })
     });
-    result.map_err(|error| raised.unwrap_or_else(|| raise(py, &error)))
+    result.map_err(|error| raised.unwrap_or_else(|| raise(py, error)))
 }
 
 fn tell(py: Python<'_>, progress: Option<&Py<PyAny>>, done: usize, all: usize) -> PyResult<()> {
@@ -245,11 +249,14 @@ fn tell(py: Python<'_>, progress: Option<&Py<PyAny>>, done: usize, all: usize) -
 }
 
 /// The one place where errors of the core become exceptions of `clairo.errors`.
-fn raise(py: Python<'_>, error: &Error) -> PyErr {
+fn raise(py: Python<'_>, error: Error) -> PyErr {
     let class = match error {
         Error::File { .. } => "VocabularyError",
-        Error::Io { source, .. } => return PyOSError::new_err(source.to_string()),
         Error::Input { .. } | Error::Stopped => "InputError",
+        Error::Io { path, source } => {
+            // With these arguments Python itself picks the fitting kind of OSError.
+            return PyOSError::new_err((source.raw_os_error(), source.to_string(), path));
+        }
     };
     let raised = || py.import("clairo.errors")?.getattr(class)?.call1((error.to_string(),));
     raised().map_or_else(|failed| failed, PyErr::from_value)

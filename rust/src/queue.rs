@@ -7,12 +7,17 @@ use crate::counts::Counts;
 use crate::pair::Pair;
 use crate::weight::Count;
 
-/// A lazy heap: for every pair with a count it holds an entry at least that high. An entry goes stale when the count
-/// moves on; it is put right when it comes to the top.
+/// A lazy heap: for every pair with a count it holds an entry at least that high. An entry goes stale when
+/// the count moves on; it is put right when it comes to the top.
 #[derive(Debug, Default)]
 pub struct Queue(BinaryHeap<(Count, Reverse<Pair>)>);
 
 impl Queue {
+    /// A queue of all pairs.
+    pub fn new(counts: &Counts) -> Self {
+        Self(counts.all().map(|(pair, count)| (count, Reverse(pair))).collect())
+    }
+
     /// Takes in pairs whose count rose. Falls need no word.
     pub fn push(&mut self, risen: &mut Vec<Pair>, counts: &Counts) {
         risen.sort_unstable();

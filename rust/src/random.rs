@@ -1,6 +1,7 @@
 //! The permutations of rank-order encoding.
 
-/// Name and version of the generator; written into vocabulary files, as a change of it changes every encoding.
+/// Name and version of the generator; written into vocabulary files, as a change of it changes every
+/// encoding.
 pub const GENERATOR: &str = "splitmix64/1";
 
 /// The odd number nearest to 2^64 over the golden ratio.

@@ -43,7 +43,8 @@ impl Trainer {
     /// Counts the pairs of a corpus. Empty histories are skipped.
     ///
     /// # Errors
-    /// On values beyond their cardinality, sizes out of range, counts that would not fit, or a stop by the observer.
+    /// On values beyond their cardinality, sizes out of range, counts that would not fit, or a stop by the
+    /// observer.
     pub fn new(
         items: &Items,
         histories: &Histories,
@@ -59,7 +60,7 @@ impl Trainer {
             histories: segment(&initial.tokens_of(items)?, items.n_categories(), histories)?,
             initial,
             size: options.size,
-            counts: Counts::default(),
+            counts: Counts::new(1),
             queue: Queue::default(),
             merges: Vec::new(),
             changes: Changes::default(),
@@ -71,65 +72,65 @@ impl Trainer {
 
     fn count(&mut self, threads: Option<usize>, observer: &mut Observer) -> Result<()> {
         let goal = self.goal();
-        let Self { weights, histories, counts, risen, .. } = self;
-        let job = |row: usize| {
+        let Self { weights, histories, .. } = self;
+        let workers = Workers::new(threads, histories.len())?;
+        let mut counts = Counts::new(workers.len());
+        let changes = |row: usize| {
             let mut changes = Changes::default();
             changes.gain(&histories[row], histories[row].whole(), weights);
             changes.sort();
             changes
         };
-        let workers = Workers::new(threads, histories.len())?;
-        let mut rows = 0_u32..;
-        let take = |block: Vec<Changes>| {
-            for (mut changes, row) in block.into_iter().zip(&mut rows) {
-                counts.book(row, &mut changes, risen);
-            }
-        };
-        workers.blocks(histories.len(), &mut |_, _| observer(0, goal), job, take)?;
-        self.queue.push(&mut self.risen, &self.counts);
+        let mut first = 0;
+        workers.blocks(histories.len(), &mut |_, _| observer(0, goal), changes, |block| {
+            counts.book_block(first, &block, &workers);
+            first += block.len() as u32;
+        })?;
+        self.queue = Queue::new(&counts);
+        self.counts = counts;
         Ok(())
     }
 
     /// How many merges were asked for.
-    fn goal(&self) -> usize {
+    #[must_use]
+    pub fn goal(&self) -> usize {
         self.size.saturating_sub(self.initial.len())
     }
 
     /// Merges until the size is reached or no pair is left.
     ///
     /// # Errors
-    /// If the observer, called before every merge, asks for a stop.
+    /// If the observer asks for a stop. Nothing can be done with the trainer then.
     pub fn run(&mut self, observer: &mut Observer) -> Result<()> {
-        let goal = self.goal();
-        while self.merges.len() < goal {
-            go_on(observer, self.merges.len(), goal)?;
-            if !self.step() {
-                break;
-            }
-        }
+        while self.merges.len() < self.goal() && self.step(observer)? {}
         Ok(())
     }
 
-    /// Merges the heaviest pair everywhere; false if no pair is left.
-    pub fn step(&mut self) -> bool {
-        let Some((pair, count)) = self.queue.pop(&self.counts) else { return false };
-        let token = (self.initial.len() + self.merges.len()) as Token;
+    /// Merges the heaviest pair everywhere; false if no pair is left. The observer is called before every
+    /// history.
+    fn step(&mut self, observer: &mut Observer) -> Result<bool> {
+        let Some((pair, count)) = self.queue.pop(&self.counts) else { return Ok(false) };
+        let (done, goal) = (self.merges.len(), self.goal());
+        let token = (self.initial.len() + done) as Token;
         for row in self.counts.take_histories(pair) {
+            go_on(observer, done, goal)?;
             self.merge_in(row, pair, token);
         }
         self.merges.push((pair, count));
         self.queue.push(&mut self.risen, &self.counts);
-        true
+        Ok(true)
     }
 
     fn merge_in(&mut self, row: u32, pair: Pair, token: Token) {
-        let history = &mut self.histories[row as usize];
+        let Self { weights, histories, counts, changes, risen, .. } = self;
+        let history = &mut histories[row as usize];
         let Some(before) = history.find(pair) else { return };
-        self.changes.lose(history, before, &self.weights);
+        changes.clear();
+        changes.lose(history, before, weights);
         let after = history.merge(before, pair, token);
-        self.changes.gain(history, after, &self.weights);
-        self.changes.sort();
-        self.counts.book(row, &mut self.changes, &mut self.risen);
+        changes.gain(history, after, weights);
+        changes.sort();
+        counts.book(row, changes, |pair| risen.push(pair));
     }
 
     /// The corpus as it is segmented by now, without its empty histories.

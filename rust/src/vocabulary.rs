@@ -34,7 +34,8 @@ impl Vocabulary {
         Self { exact: Some(exact), ..Self::new(initial, merges, priorities) }
     }
 
-    /// A vocabulary that knows its priorities as doubles only. Of a rule that comes twice the later one holds.
+    /// A vocabulary that knows its priorities as doubles only. Of a rule that comes twice the later one
+    /// holds.
     pub(crate) fn new(initial: Initial, merges: Vec<Pair>, priorities: Vec<f64>) -> Self {
         let first = initial.len() as Token;
         let rules = merges.iter().copied().zip(first..).collect();
@@ -83,15 +84,11 @@ impl Vocabulary {
         self.priorities[token as usize - self.initial.len()]
     }
 
-    /// The features that a token stands for, in the order of its merges. None if there is no such token, or if it is
-    /// the padding token.
+    /// The features that a token stands for, in the order of its merges. None if there is no such token, if
+    /// it is the padding token, or if there are more than `limit`: a chain of merges of a token with itself
+    /// doubles every time.
     #[must_use]
-    pub fn features_of(&self, token: Token) -> Option<Vec<Feature>> {
-        self.expand(token, usize::MAX)
-    }
-
-    /// As [`Self::features_of`], or none if there are more than `limit`.
-    pub(crate) fn expand(&self, token: Token, limit: usize) -> Option<Vec<Feature>> {
+    pub fn features_of(&self, token: Token, limit: usize) -> Option<Vec<Feature>> {
         let mut features = Vec::new();
         let mut open = vec![token];
         while let Some(token) = open.pop() {
@@ -106,15 +103,15 @@ impl Vocabulary {
         Some(features)
     }
 
-    /// The values of the item that a row of tokens stands for, by category; none unless every category occurs exactly
-    /// once. Whether there is such an item, the item table says.
+    /// The values of the item that a row of tokens stands for, by category; none unless every category occurs
+    /// exactly once. Whether there is such an item, the item table says.
     #[must_use]
     pub fn decode(&self, tokens: &[Token]) -> Option<Vec<i64>> {
         let n = self.initial.n_categories();
         let mut values = vec![None; n];
         let mut missing = n;
         for &token in tokens {
-            for (category, value) in self.expand(token, missing)? {
+            for (category, value) in self.features_of(token, missing)? {
                 if values[category as usize].replace(value).is_some() {
                     return None;
                 }

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 /// A number of units. Signed, because changes of counts go down as well as up.
 pub type Count = i128;
 
-/// A pair weighs at most 1 inside a set and at most 2 across a boundary (the slot with both sides), so this much an
-/// event bounds every count, whatever has been merged.
+/// A pair weighs at most 1 inside a set and at most 2 across a boundary (the slot with both sides), so this
+/// much an event bounds every count, whatever has been merged.
 const HEAVIEST_EVENT: Count = 3;
 
 /// The weights of all sizes of sets, for items of `n` categories.
@@ -60,7 +60,8 @@ impl Weights {
     }
 }
 
-fn unit(n: usize) -> Option<Count> {
+/// `lcm(1..n)^2`, if that is a [`Count`].
+pub fn unit(n: usize) -> Option<Count> {
     let lcm = (1..=n as Count).try_fold(1, |lcm: Count, k| lcm.checked_mul(k / gcd(lcm, k)))?;
     lcm.checked_mul(lcm)
 }
@@ -78,8 +79,8 @@ fn fits(unit: Count, events: usize) -> bool {
 pub fn nearest_double(count: Count, unit: Count) -> f64 {
     let (count, unit) = (count.unsigned_abs(), unit.unsigned_abs());
     let (mut bits, mut rest, mut scale) = (count / unit, count % unit, 1.0);
-    // Two bits more than a double's 53, then one that says whether anything was left over: the conversion below
-    // then sees on which side of a tie the quotient lies, and is the only rounding.
+    // Two bits more than a double's 53, then one that says whether anything was left over: the conversion
+    // below then sees on which side of a tie the quotient lies, and is the only rounding.
     while bits < 1 << 55 && rest != 0 {
         rest <<= 1;
         bits = bits << 1 | u128::from(rest >= unit);

@@ -1,0 +1,76 @@
+//! The entries that only our own files have; they must agree with the rest of the file.
+
+use serde_json::{Map, Value};
+
+use super::VERSION;
+use super::read::{Damage, Reading, damage, integer, list};
+use crate::initial::{Feature, below};
+use crate::random::GENERATOR;
+use crate::trainer::MOST_TOKENS;
+use crate::vocabulary::Exact;
+use crate::weight::{Count, nearest_double, unit};
+
+/// What the maker of the vocabulary knew, and the cardinalities if it was given some.
+pub fn read(
+    ours: &Value,
+    n_categories: usize,
+    features: &[Feature],
+    priorities: &[f64],
+) -> Reading<(Exact, Option<Vec<i64>>)> {
+    let Some(ours) = ours.as_object() else { return damage("", "must be an object") };
+    let inside = |(entry, problem): Damage| (format!(".{entry}"), problem);
+    check_version(ours).map_err(inside)?;
+    let exact = exact(ours, n_categories, priorities).map_err(inside)?;
+    Ok((exact, cardinalities(ours, n_categories, features).map_err(inside)?))
+}
+
+fn check_version(ours: &Map<String, Value>) -> Reading<()> {
+    if integer(ours, "version", 0, i64::MAX)? != VERSION {
+        return damage("version", format!("only version {VERSION} is known"));
+    }
+    if ours.get("generator").and_then(Value::as_str) != Some(GENERATOR) {
+        return damage("generator", format!("only {GENERATOR} is known"));
+    }
+    Ok(())
+}
+
+fn exact(ours: &Map<String, Value>, n_categories: usize, priorities: &[f64]) -> Reading<Exact> {
+    let size_asked = integer(ours, "size_asked", 1, MOST_TOKENS as i64)? as usize;
+    let unit = match (unit(n_categories), positive(ours.get("unit"))) {
+        (Some(right), Some(given)) if right == given => given,
+        _ => return damage("unit", format!("must be lcm(1..{n_categories}) squared, as text")),
+    };
+    let counts = list(ours, "counts")?;
+    if counts.len() != priorities.len() {
+        return damage("counts", format!("{} entries for {} merges", counts.len(), priorities.len()));
+    }
+    let count = |(merge, (value, &priority)): (usize, (&Value, &f64))| {
+        let count = positive(Some(value))
+            .filter(|&count| nearest_double(count, unit).to_bits() == priority.to_bits());
+        let problem = "must be a whole number, as text, that over the unit gives the priority";
+        count.ok_or_else(|| (format!("counts[{merge}]"), problem.to_owned()))
+    };
+    let counts = counts.iter().zip(priorities).enumerate().map(count).collect::<Reading<_>>()?;
+    Ok(Exact { unit, counts, size_asked })
+}
+
+fn positive(value: Option<&Value>) -> Option<Count> {
+    value.and_then(Value::as_str).and_then(|text| text.parse().ok()).filter(|&count| count > 0)
+}
+
+fn cardinalities(
+    ours: &Map<String, Value>,
+    n_categories: usize,
+    features: &[Feature],
+) -> Reading<Option<Vec<i64>>> {
+    if ours.get("cardinalities").is_some_and(Value::is_null) {
+        return Ok(None);
+    }
+    let given: Option<Vec<i64>> = list(ours, "cardinalities")?.iter().map(Value::as_i64).collect();
+    match given {
+        Some(given) if given.len() == n_categories && below(&given).eq(features.iter().copied()) => {
+            Ok(Some(given))
+        }
+        _ => damage("cardinalities", "must be the numbers of values that token2feat has of each category"),
+    }
+}
