@@ -3,7 +3,18 @@
 from typing import Any
 
 from clairo.report import charts, sentences
-from clairo.report.parts import UNKNOWN, Block, Figure, Section, Table, count, duration, facts, measured
+from clairo.report.parts import (
+    UNKNOWN,
+    Block,
+    Figure,
+    Section,
+    Table,
+    count,
+    duration,
+    facts,
+    measured,
+    warnings,
+)
 from clairo.report.sentences import METRIC, metric_name
 
 _FLOW = (
@@ -40,50 +51,59 @@ def _curve(epochs: list[dict[str, Any]], key: str, words: str, best: float | Non
 
 
 def tokens(report: dict[str, Any]) -> Section | None:
-    """Use of the codebooks, and what the stages between vectors and tokens noted."""
-    blocks: list[Block] = []
-    codes = report["codes"]
-    if codes:
-        blocks.append(_codebooks(codes))
-    for name in ("fused", "codes", "vocabulary"):
-        blocks += _facts(report, name)
-    text = []
-    if codes:
-        text.append(
-            f"{codes['items_alone']:.1%} of items are told apart by their codes alone; at most "
-            f"{codes['most_alike']:,} share all codes and differ in disambiguation only."
-        )
-    return Section("tokens", "Codes and vocabulary", text=text, blocks=blocks) if blocks else None
-
-
-def _codebooks(codes: dict[str, Any]) -> Table:
-    rows = [
-        [
-            book["name"],
-            count(book["values"]),
-            count(book["used"]),
-            f"{book['used'] / book['values']:.1%}" + charts.bar(book["used"] / book["values"]),
-            f"{book['effective']:,.1f}",
-            f"{book['largest_share']:.1%}",
-        ]
-        for book in codes["books"]
-    ]
-    heads = ["category", "values", "used", "share used", "effective values", "largest value's items"]
-    return Table(
-        "Use of the codebooks; effective values are 2 to the entropy of the codes over items", heads, rows
+    """Use of the codebooks, the vocabulary, and what else the stages between items and tokens noted."""
+    codes = _noted(report, "codes")
+    blocks = [*_codebooks(codes), *_facts(report, "vocabulary")]
+    folded = [block for stage in ("embeddings", "fused", "codes") for block in _facts(report, stage)]
+    if not blocks and not folded:
+        return None
+    return Section(
+        "tokens",
+        "Codes and vocabulary",
+        text=list(sentences.collisions(codes)),
+        blocks=blocks,
+        fold="What the stages before noted",
+        folded=folded,
     )
 
 
+def _codebooks(codes: dict[str, Any]) -> list[Block]:
+    rows = []
+    for book in codes.get("categories", []):
+        share = book["used"] / book["values"]
+        error = book.get("relative_error")
+        rows.append(
+            [
+                book["name"],
+                count(book["values"]),
+                count(book["used"]),
+                f"{share:.1%}" + charts.bar(share),
+                f"{book['perplexity']:,.1f}",
+                UNKNOWN if error is None else f"{error:.4f}",
+            ]
+        )
+    heads = ["category", "values", "used", "share used", "perplexity", "relative error"]
+    caption = "Use of the codebooks; perplexity is the number of values in equal use that would tell as much"
+    return [Table(caption, heads, rows)] if rows else []
+
+
 def data(report: dict[str, Any]) -> Section | None:
-    """Counts after the filters, and what was dirty or dropped before."""
+    """Counts after the filters, what was dirty or dropped before, and what stages warned of."""
     blocks: list[Block] = [Table("The data after all filters", ["", "value"], facts(report["dataset"]))]
-    for name in ("reviews", "sequences", "embeddings"):
-        blocks += _facts(report, name)
-    return Section("data", "Data, dirt and filters", blocks=blocks)
+    for stage in ("reviews", "sequences"):
+        blocks += _facts(report, stage)
+    text = [f"{stage}: {word}" for stage in _FLOW for word in warnings(_noted(report, stage))]
+    return Section("data", "Data, dirt and filters", text=text, blocks=blocks)
+
+
+def _noted(report: dict[str, Any], stage: str) -> dict[str, Any]:
+    """A stage's own report, empty where it has none."""
+    found: dict[str, Any] = report["stages"].get(stage, {}).get("report", {})
+    return found
 
 
 def _facts(report: dict[str, Any], stage: str) -> list[Block]:
-    found = facts(report["stages"].get(stage, {}).get("report", {}))
+    found = facts(_noted(report, stage))
     return [Table(f"What {stage} noted", ["", "value"], found)] if found else []
 
 
@@ -109,10 +129,9 @@ def costs(report: dict[str, Any]) -> Section | None:
         "costs",
         "Time and memory",
         text=text,
-        blocks=[
-            Table("Stages", ["stage", "wall time", "peak memory", "finished (UTC)"], rows),
-            *_facts(report, "recommendations"),
-        ],
+        blocks=[Table("Stages", ["stage", "wall time", "peak memory", "finished (UTC)"], rows)],
+        fold="What the search noted",
+        folded=_facts(report, "recommendations"),
     )
 
 
@@ -134,7 +153,7 @@ def method(report: dict[str, Any]) -> Section | None:
 
 def _grid(report: dict[str, Any]) -> list[Block]:
     """What item-to-item chose from, on validation: windows down, decays across."""
-    tuned = report["stages"].get("recommendations", {}).get("report", {}).get("item2item")
+    tuned = _noted(report, "recommendations").get("item2item")
     if not tuned:
         return []
     found = {(cell["window"], cell["decay"]): cell[METRIC] for cell in tuned["grid"]}

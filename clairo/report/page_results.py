@@ -54,7 +54,7 @@ def _headline(report: dict[str, Any], shown: list[str]) -> Table:
         cells = [_cell(report, name, system, key) for name in shown for key in _HEADLINE]
         rows.append([SYSTEMS[system], *cells])
     return Table(
-        "The model beside its rivals; the best of a column in bold, 95 % intervals below",
+        "The model beside its rivals; the best of a column in bold, 95% intervals below",
         ["", *(metric_name(key) for _ in shown for key in _HEADLINE)],
         rows,
         groups=[(CONDITIONS[name], len(_HEADLINE)) for name in shown],
@@ -70,7 +70,7 @@ def _differences(report: dict[str, Any], shown: list[str]) -> Table:
             cells = [_gap(found.get(name, {}).get(key)) for name in shown for key in _HEADLINE]
             rows.append([SYSTEMS[rival], *cells])
     return Table(
-        f"{OURS} minus each rival on the same users; bold where the 95 % interval does not hold 0",
+        f"{OURS} minus each rival on the same users; bold where the 95% interval does not hold 0",
         ["", *(metric_name(key) for _ in shown for key in _HEADLINE)],
         rows,
         groups=[(CONDITIONS[name], len(_HEADLINE)) for name in shown],
@@ -122,7 +122,7 @@ def _headline_chart(report: dict[str, Any], shown: list[str]) -> Figure:
     groups = [CONDITIONS[condition] for condition in shown]
     label = f"{name} of each system with its interval: the numbers are in the table above"
     return Figure(
-        charts.dots(groups, series, label=label, y_name=name), f"{name} with 95 % intervals over users"
+        charts.dots(groups, series, label=label, y_name=name), f"{name} with 95% intervals over users"
     )
 
 

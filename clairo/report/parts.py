@@ -1,6 +1,6 @@
 """What a page is made of: sections of sentences, tables and figures, and how numbers are written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,8 @@ from markupsafe import Markup
 
 Cell = str | Markup
 UNKNOWN = "\N{EN DASH}"
+WARNINGS = "warnings"
+_LISTED = 12  # entries of a list that a fact shows
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def measured(value: float, interval: Sequence[float] | None = None, *, best: boo
     text = shape.format(f"{value:.4f}")
     if interval is None:
         return text
-    return text + Markup("<small>{} to {}</small>").format(*(f"{end:.4f}" for end in interval))
+    return text + Markup("<small>{}\N{EN DASH}{}</small>").format(*(f"{end:.4f}" for end in interval))
 
 
 def signed(value: float) -> str:
@@ -86,18 +88,31 @@ def duration(seconds: float | None) -> str:
 
 
 def facts(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested counts as rows of name and value, in their own order; long lists only as their length."""
+    """Nested counts as rows of name and value, in their own order; warnings and tables are left out."""
     rows: list[tuple[str, str]] = []
     for key, entry in value.items():
         name = f"{prefix}{key.replace('_', ' ')}"
         if isinstance(entry, dict):
             rows += facts(entry, f"{name}, ")
-        else:
+        elif key != WARNINGS and not (
+            isinstance(entry, list) and any(isinstance(row, dict) for row in entry)
+        ):
             rows.append((name, _fact(entry)))
     return rows
 
 
+def warnings(value: dict[str, Any]) -> Iterator[str]:
+    """The sentences under the key `warnings`, however deep."""
+    for key, entry in value.items():
+        if key == WARNINGS and isinstance(entry, list):
+            yield from map(str, entry)
+        elif isinstance(entry, dict):
+            yield from warnings(entry)
+
+
 def _fact(value: Any) -> str:
+    if value is None or value == []:
+        return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -105,6 +120,5 @@ def _fact(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, list):
-        simple = len(value) <= 12 and all(not isinstance(entry, dict | list) for entry in value)
-        return ", ".join(_fact(entry) for entry in value) if simple else f"{len(value)} entries"
-    return UNKNOWN if value is None else str(value)
+        return ", ".join(map(_fact, value[:_LISTED])) + (", ..." if len(value) > _LISTED else "")
+    return str(value)

@@ -4,9 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from clairo.artifacts import Codes, Sequences
+from clairo.artifacts import Sequences
 from clairo.artifacts.store import MANIFEST, read_json
 
 _CONFIG_FILE = "config.toml"
@@ -80,29 +78,6 @@ def training(folder: Path) -> dict[str, Any] | None:
         "iterations_per_second": steps / seconds if seconds else None,
         "best_epoch": None if best is None else best.get("epoch"),
         "best_ndcg@10": None if best is None else best["ndcg@10"],
-    }
-
-
-def codes(folder: Path) -> dict[str, Any]:
-    """Use of each codebook over items, and how many items share all codes but the disambiguation."""
-    table = Codes.load(folder)
-    books = []
-    for column, (name, size) in enumerate(zip(table.names, table.cardinalities, strict=True)):
-        shares = np.unique(table.features[:, column], return_counts=True)[1] / max(len(table.ids), 1)
-        books.append(
-            {
-                "name": name,
-                "values": size,
-                "used": len(shares),
-                "effective": float(2.0 ** -(shares @ np.log2(shares))) if len(shares) else 0.0,
-                "largest_share": float(shares.max(initial=0.0)),
-            }
-        )
-    alike = np.unique(table.features[:, :-1], axis=0, return_counts=True)[1]
-    return {
-        "books": books,
-        "items_alone": float((alike == 1).sum() / max(len(table.ids), 1)),
-        "most_alike": int(alike.max(initial=0)),
     }
 
 

@@ -45,7 +45,7 @@ def _stand(report: dict[str, Any], condition: str, verdict: str) -> str:
         for name, gap in gaps.items()
         if gap is not None and gap[METRIC]["verdict"] == verdict
     ]
-    return f"{_VERDICTS[verdict]} {' and '.join(rivals)}" if rivals else ""
+    return f"{_VERDICTS[verdict]} {_listed(rivals)}" if rivals else ""
 
 
 def _gap(gap: dict[str, Any]) -> str:
@@ -61,7 +61,7 @@ def scope(report: dict[str, Any]) -> Iterator[str]:
         f"after all filters; {data['training_events']:,} of the events train."
     )
     for users, names in _measured(report).items():
-        yield f"{_start(' and '.join(names))}: measured on {users}, the rivals on the same as the model."
+        yield f"{_start(_listed(names))}: measured on {users}, the rivals on the same as the model."
     if "masked" in report:
         yield "In masked test no item of a user's history is recommended; elsewhere it may be."
     if data["users_with_ties"]:
@@ -110,6 +110,17 @@ def catalogue(report: dict[str, Any]) -> Iterator[str]:
     )
 
 
+def collisions(codes: dict[str, Any]) -> Iterator[str]:
+    """How many items the codes do not tell apart; `codes` is that stage's own report."""
+    found = codes.get("collisions")
+    if found:
+        yield (
+            f"{found['colliding_items']:,} of {codes['items']:,} items share all their codes with another "
+            "and are told apart by disambiguation alone; the largest such group has "
+            f"{found['largest_group']:,} items."
+        )
+
+
 def caveats(report: dict[str, Any]) -> Iterator[str]:
     """How to read the numbers, and what they do not say."""
     spans = report["intervals"]
@@ -141,6 +152,11 @@ def _whom(sample: dict[str, Any]) -> str:
     if sample["sampled"]:
         return f"a random sample of {sample['users']:,} of the {sample['of']:,} users that have a target"
     return f"all {sample['users']:,} users that have a target"
+
+
+def _listed(words: list[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _start(text: str) -> str:

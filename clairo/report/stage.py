@@ -55,7 +55,6 @@ def assemble(
         "dataset": records.dataset(table),
         "training": records.training(run / "model") if "model" in noted else None,
         "search": searched.get("search"),
-        "codes": records.codes(run / "codes") if "codes" in noted else None,
         "popularity": popularity(measured, table, items),
         "examples": examples.examples(run / "sequences", measured, table, items.events, seed),
         **results(measured, table, items, resamples=resamples, seed=seed),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from clairo.artifacts import Codes, Sequences
+from clairo.artifacts import Sequences
 
 N_USERS, N_ITEMS, K = 90, 70, 50
 STAGES = [
@@ -108,6 +108,17 @@ def _history() -> list[dict[str, Any]]:
     return epochs
 
 
+def _coded() -> dict[str, Any]:
+    return {
+        "items": N_ITEMS,
+        "collisions": {"rows": 69, "shared_rows": 1, "colliding_items": 2, "largest_group": 2},
+        "categories": [
+            {"name": "text 1", "values": 8, "used": 7, "perplexity": 6.5, "relative_error": 0.25},
+            {"name": "disambiguation", "values": 128, "used": 2, "perplexity": 1.1},
+        ],
+    }
+
+
 def _searched() -> dict[str, Any]:
     grid = [
         {"window": window, "decay": decay, "ndcg@10": window / 10 - decay / 20}
@@ -148,8 +159,9 @@ def write_run(tmp_path: Path) -> WriteRun:
             run / "sequences" / "items.parquet"
         )
         if "codes" in stages:
-            features = np.stack([np.arange(N_ITEMS) % 7, np.arange(N_ITEMS) // 7], 1).astype(np.uint32)
-            Codes(table.items, features, ["text 1", "disambiguation"], [8, 16]).save(run / "codes")
+            _note(run / "codes", "report.json", _coded())
+        if "fused" in stages:
+            _note(run / "fused", "report.json", {"text": {"width": 4, "warnings": [HOSTILE_TITLE]}})
         if "model" in stages:
             _note(run / "model", "history.json", _history())
         if "recommendations" in stages:

@@ -233,3 +233,11 @@ def test_a_rival_that_was_not_made_is_not_shown(write_run: Any, tmp_path: Path) 
     report, text = _make(run, tmp_path / "out")
     assert sorted(report["baselines"]) == ["item2item", "popularity"]
     assert "Markov" not in text
+
+
+def test_the_page_shows_codebooks_dirt_and_warnings(made: tuple[dict[str, Any], str]) -> None:
+    _, text = made
+    assert "2 of 70 items share all their codes with another" in text
+    assert re.search(r"text 1</th><td[^>]*>8</td><td[^>]*>7</td><td[^>]*>87\.5%", text)
+    assert "<li>fused: &lt;script&gt;" in text
+    assert "dirt, no title" in text
