@@ -28,15 +28,23 @@ def training(report: dict[str, Any]) -> Section | None:
     if not training or not training["epochs"]:
         return None
     epochs = training["epochs"]
-    text = [f"{len(epochs):,} epochs in {duration(training['seconds'])}."]
+    text = [f"{len(epochs):,} epochs in {duration(training['seconds'])}, validation not counted."]
     if training["iterations_per_second"] is not None:
         text.append(f"{training['iterations_per_second']:.2f} iterations a second.")
     if training["best_epoch"] is not None:
         best = training[f"best_{METRIC}"]
         text.append(f"Best epoch: {training['best_epoch']}, {metric_name(METRIC)} {best:.4f} on validation.")
+        text.append(sentences.VALIDATION)
     curves = (("loss", "Training loss"), (METRIC, f"{metric_name(METRIC)} on validation"))
     figures = [_curve(epochs, key, words, training["best_epoch"]) for key, words in curves]
-    return Section("training", "Training", text=text, blocks=[figure for figure in figures if figure])
+    return Section(
+        "training",
+        "Training",
+        text=text,
+        blocks=[figure for figure in figures if figure],
+        fold="What training noted",
+        folded=_facts(report, "model"),
+    )
 
 
 def _curve(epochs: list[dict[str, Any]], key: str, words: str, best: float | None) -> Figure | None:

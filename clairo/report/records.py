@@ -11,7 +11,7 @@ _CONFIG_FILE = "config.toml"
 
 
 def stages(run: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    """By stage, those of `names` that stand: seconds, peak memory in MB, end, versions, own report."""
+    """By stage, of `names` those that stand: seconds, peak memory in MB, end, versions, report or summary."""
     return {name: _stage(run / name) for name in names if (run / name / MANIFEST).is_file()}
 
 
@@ -19,8 +19,8 @@ def _stage(folder: Path) -> dict[str, Any]:
     manifest = read_json(folder / MANIFEST)
     keys = ("seconds", "peak_memory_mb", "created", "versions")
     own = folder / "report.json"
-    report = read_json(own) if own.is_file() else {}
-    return {key: manifest.get(key) for key in keys} | {"report": report}
+    report = read_json(own) if own.is_file() else manifest.get("summary")
+    return {key: manifest.get(key) for key in keys} | {"report": report or {}}
 
 
 def versions(noted: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

@@ -17,6 +17,10 @@ CONDITIONS = {
     "masked": "masked test",
 }
 METRIC = "ndcg@10"
+VALIDATION = (
+    "Validation during training reads the histories of a fixed sample of users in one view, with fewer beams: "
+    "its figures are not those of the results above."
+)
 _VERDICTS = {"above": "above", "level": "not to be told apart from", "below": "below"}
 
 

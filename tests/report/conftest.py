@@ -75,7 +75,7 @@ def _note(folder: Path, name: str, content: Any) -> None:
     (folder / name).write_text(json.dumps(content), "utf-8")
 
 
-def _manifest(folder: Path, seconds: float) -> None:
+def _manifest(folder: Path, seconds: float, summary: dict[str, Any]) -> None:
     _note(
         folder,
         "manifest.json",
@@ -85,7 +85,7 @@ def _manifest(folder: Path, seconds: float) -> None:
             "parts": {"config": {}, "code": "c", "seed": 0, "inputs": {}},
             "versions": {"python": "3.12.1", "numpy": "2.1.0"},
             "outputs": {},
-            "summary": {},
+            "summary": summary,
             "seconds": seconds,
             "peak_memory_mb": 200.0 + seconds,
             "created": "2025-01-01T00:00:00+00:00",
@@ -150,8 +150,9 @@ def write_run(tmp_path: Path) -> WriteRun:
     def write(stages: list[str] = STAGES, share: float = 1.0, name: str = "run") -> Path:
         run, table = tmp_path / name, _sequences()
         for position, stage in enumerate(stages):
-            _manifest(run / stage, 3.0**position)
-            _note(run / stage, "report.json", {"rows": 10 * position, "dirt": {"no_title": position}})
+            _manifest(run / stage, 3.0**position, {"parameters": 123_456})
+            if stage != "model":
+                _note(run / stage, "report.json", {"rows": 10 * position, "dirt": {"no_title": position}})
         (run / "config.toml").write_text('seed = 0\n[report]\ntitle = "</pre><b>bold</b>"\n', "utf-8")
         table.save(run / "sequences")
         titles = [HOSTILE_TITLE if row % 2 else None for row in range(N_ITEMS)]

@@ -241,3 +241,4 @@ def test_the_page_shows_codebooks_dirt_and_warnings(made: tuple[dict[str, Any], 
     assert re.search(r"text 1</th><td[^>]*>8</td><td[^>]*>7</td><td[^>]*>87\.5%", text)
     assert "<li>fused: &lt;script&gt;" in text
     assert "dirt, no title" in text
+    assert "123,456" in text  # the model has a summary and no report of its own
