@@ -1,4 +1,4 @@
-"""Means and 95 % intervals of metrics over users, and paired differences between systems."""
+"""Means and 95% intervals of metrics over users, and paired differences between systems."""
 
 from collections.abc import Sequence
 from typing import Any

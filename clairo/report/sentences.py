@@ -18,7 +18,7 @@ CONDITIONS = {
 }
 METRIC = "ndcg@10"
 VALIDATION = (
-    "Validation during training reads the histories of a fixed sample of users in one view, with fewer beams: "
+    "Validation during training reads the histories of a fixed sample of users in one view with few beams: "
     "its figures are not those of the results above."
 )
 _VERDICTS = {"above": "above", "level": "not to be told apart from", "below": "below"}

@@ -175,6 +175,7 @@ def test_tables_have_heads_and_charts_have_words(made: tuple[dict[str, Any], str
     page = _Page(made[1])
     assert page.count("table") == page.count("caption") > 15
     assert all(found["scope"] for tag, found in page.tags if tag == "th")
+    assert not re.search(r"<th[^>]*></th>", made[1])
     charts = [found for tag, found in page.tags if tag == "svg" and found["class"] == "chart"]
     assert len(charts) >= 7
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
