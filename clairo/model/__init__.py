@@ -1,1 +1,5 @@
 """The generative model: trained to write the tokens of the next item, searched for the likeliest items."""
+
+from clairo.model.stage import make
+
+__all__ = ["make"]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from clairo.model.network import output_scale
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
@@ -48,7 +50,7 @@ class Decoder:
         config = model.config
         self._model = model
         self._heads, self._d_kv = config.num_heads, config.d_kv
-        self._scale = config.d_model**-0.5 if config.scale_decoder_outputs else 1.0
+        self._scale = output_scale(model)
         self._layers = [_Layer(block) for block in model.decoder.block]
         bias = model.decoder.block[0].layer[0].SelfAttention.compute_bias(max_steps, max_steps)
         self._bias = bias.detach()  # (1, heads, max_steps, max_steps)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import torch
+from torch import nn
+from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
-from clairo.tokens import END, PAD, START
+from clairo.tokens import END, IGNORED, PAD, START
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def build(
@@ -42,3 +49,53 @@ def build(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return T5ForConditionalGeneration(config)
+
+
+class Teacher(nn.Module):
+    """The network under teacher forcing: a batch to its mean cross-entropy."""
+
+    def __init__(self, network: T5ForConditionalGeneration, label_smoothing: float) -> None:
+        super().__init__()
+        self.network = network
+        self._label_smoothing = label_smoothing
+
+    def forward(self, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """Mean over labelled positions of the cross-entropy over all model ids, a scalar.
+
+        Only labelled positions reach the output layer, the largest of all where the vocabulary is large.
+
+        Args:
+            ids: (batch, length) int64 model ids.
+            mask: (batch, length) bool.
+            labels: (batch, steps) int64 model ids, END last, -100 behind.
+        """
+        encoded = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        states = self.network.decoder(
+            input_ids=decoder_inputs(labels),
+            encoder_hidden_states=encoded,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        ).last_hidden_state
+        labelled = labels != IGNORED
+        logits = self.network.lm_head(states[labelled] * output_scale(self.network))
+        return functional.cross_entropy(logits, labels[labelled], label_smoothing=self._label_smoothing)
+
+
+def decoder_inputs(labels: Tensor) -> Tensor:
+    """START, then all labels but the last; PAD where there is no label."""
+    start = torch.full_like(labels[:, :1], START)
+    return torch.cat((start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, PAD)), dim=1)
+
+
+def output_scale(network: T5ForConditionalGeneration) -> float:
+    """What T5 scales the decoder's states by before the output layer, which is tied to the embeddings."""
+    config = network.config
+    return float(config.d_model**-0.5) if config.scale_decoder_outputs else 1.0
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters for AdamW: matrices decay, norms and the biases of relative positions do not."""
+    named = list(network.named_parameters())
+    free = [p for name, p in named if p.ndim < 2 or "bias" in name]
+    rest = [p for name, p in named if not (p.ndim < 2 or "bias" in name)]
+    return [{"params": rest, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -44,7 +44,9 @@ def encode_inputs(
     Returns:
         Model ids (n_histories, longest) int64, and the mask of the same shape that is true where an id is.
     """
-    tokens, starts = vocabulary.encode(features, offsets, events, seed=seed, rows=rows, threads=threads)
+    # The encoder checks its whole table at each call: a batch hands it the items that occur, not a million.
+    used, places = np.unique(events, return_inverse=True)
+    tokens, starts = vocabulary.encode(features[used], offsets, places, seed=seed, rows=rows, threads=threads)
     ids = _padded(tokens, starts, PAD)
     return ids, ids != PAD
 

@@ -1,0 +1,277 @@
+"""The training loop: epochs of steps, validation, checkpoints, and when to stop."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from clairo import log, rng
+from clairo.errors import ClairoError, InputError
+from clairo.model import schedule
+from clairo.model.checkpoint import Checkpoints, Progress
+from clairo.model.network import Teacher, parameter_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+    from transformers import T5ForConditionalGeneration
+
+    from clairo.model.examples import Batch, Batches
+
+_CHOSEN_BY = "ndcg@10"
+_SETTLE_EVERY = 16  # steps between looks at the loss, each of which waits for an accelerator
+
+
+def make_accelerator(device: str, precision: str) -> Accelerator:
+    """What accelerate knows of this machine, with `device` "cpu" forcing the CPU.
+
+    Raises:
+        InputError: the device does not have this precision.
+    """
+    # Accelerate keeps one state a process; a second training in it may want another device or precision.
+    AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
+    hint = "set model.precision to bf16 or no"
+    try:
+        accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    except (ValueError, ImportError) as error:
+        raise InputError(f"model.precision = {precision!r}: {error}", hint=hint) from None
+    if precision == "fp16" and accelerator.device.type == "cpu":
+        raise InputError("model.precision = 'fp16' needs an accelerator, and there is none", hint=hint)
+    return accelerator
+
+
+class Trainer:
+    """Trains `network` until its epochs are over, validation has stopped rising, or time is up.
+
+    Args:
+        network: weights to start from; they are trained in place.
+        batches: the training batches.
+        validate: the metrics of a network, `ndcg@10` among them.
+        checkpoints: where to go on from, and where to save.
+        accelerator: device and precision.
+        seed: of dropout.
+        epochs: most epochs; the schedule ends there.
+        learning_rate: at the peak.
+        weight_decay: of AdamW (Loshchilov and Hutter, ICLR 2019).
+        label_smoothing: of the cross-entropy.
+        warmup_steps: see `schedule.warmup_steps`.
+        gradient_norm: gradients are clipped to it.
+        patience: evaluations without a better one before training stops.
+        evaluate_every: epochs between evaluations.
+        checkpoint_minutes: between checkpoints inside an epoch.
+        max_minutes: of all attempts together.
+    """
+
+    def __init__(
+        self,
+        network: T5ForConditionalGeneration,
+        batches: Batches,
+        validate: Callable[[T5ForConditionalGeneration], dict[str, float]],
+        checkpoints: Checkpoints,
+        accelerator: Accelerator,
+        *,
+        seed: int,
+        epochs: int,
+        learning_rate: float,
+        weight_decay: float,
+        label_smoothing: float,
+        warmup_steps: int,
+        gradient_norm: float,
+        patience: int,
+        evaluate_every: int,
+        checkpoint_minutes: float,
+        max_minutes: float | None,
+    ) -> None:
+        self.progress = Progress()
+        self.best_weights: dict[str, Tensor] = {}
+        self._network = network.to(accelerator.device)
+        self._batches, self._validate, self._checkpoints = batches, validate, checkpoints
+        self._accelerator, self._seed = accelerator, seed
+        self._epochs, self._patience, self._evaluate_every = epochs, patience, evaluate_every
+        self._learning_rate, self._gradient_norm = learning_rate, gradient_norm
+        self._total = epochs * batches.per_epoch
+        self._warmup = schedule.warmup_steps(warmup_steps, self._total)
+        self._checkpoint_seconds = 60 * checkpoint_minutes
+        self._most_seconds = float("inf") if max_minutes is None else 60 * max_minutes
+        self._optimizer = torch.optim.AdamW(
+            parameter_groups(network, weight_decay), lr=learning_rate, fused=True
+        )
+        self._teacher, self._stepper = accelerator.prepare(Teacher(network, label_smoothing), self._optimizer)
+        self._unsettled: list[Tensor] = []
+        self._clock = self._saved_at = time.monotonic()
+
+    def run(self) -> None:
+        """Train, from the last checkpoint if there is one; `best_weights` and `progress` hold the result.
+
+        Raises:
+            ClairoError: the loss is no number, or the accelerator's memory is too small.
+        """
+        self._restore()
+        device = self._accelerator.device
+        try:
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                while not self._over():
+                    self._run_epoch()
+        except RuntimeError as error:
+            if "out of memory" not in str(error).lower():
+                raise
+            size = self._batches.batch_size
+            raise ClairoError(
+                f"the {device.type} device ran out of memory",
+                hint=f"halve model.batch_size (now {size}): set it to {max(1, size // 2)}",
+            ) from None
+
+    def load_best(self) -> None:
+        """Give the network the weights that validated best."""
+        with torch.no_grad():
+            for name, parameter in self._network.named_parameters():
+                parameter.copy_(self.best_weights[name])
+
+    def _over(self) -> bool:
+        state = self.progress
+        return (
+            state.epoch >= self._epochs
+            or state.waited >= self._patience
+            or (self._out_of_time() and state.best_epoch > 0)
+        )
+
+    def _run_epoch(self) -> None:
+        state, total = self.progress, self._batches.per_epoch
+        self._network.train()
+        self._tick()
+        with (
+            log.step(f"epoch {state.epoch + 1}", total=total) as shown,
+            closing(self._batches.of_epoch(state.epoch, state.batch)) as batches,
+        ):
+            shown.advance(state.batch)
+            for batch in batches:
+                self._step(batch.to(self._accelerator.device))
+                state.training_seconds += self._tick()
+                shown.advance()
+                if state.batch % _SETTLE_EVERY == 0:
+                    self._settle()
+                    shown.advance(0, loss=state.loss / state.batch, rate=state.batch / state.training_seconds)
+                if self._out_of_time():
+                    break
+                if self._clock - self._saved_at >= self._checkpoint_seconds:
+                    self._save()
+        self._settle()
+        self._close_epoch()
+
+    def _step(self, batch: Batch) -> None:
+        state = self.progress
+        rate = self._learning_rate * schedule.factor(state.step, warmup=self._warmup, total=self._total)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        # Dropout derives from the step's number: nothing of it has to be kept to go on as if uninterrupted.
+        torch.manual_seed(rng.derive(self._seed, "dropout", state.step))
+        loss = self._teacher(batch.ids, batch.mask, batch.labels)
+        self._accelerator.backward(loss)
+        self._accelerator.clip_grad_norm_(self._network.parameters(), self._gradient_norm)
+        self._stepper.step()
+        self._stepper.zero_grad()
+        self._unsettled.append(loss.detach())
+        state.step += 1
+        state.batch += 1
+
+    def _settle(self) -> None:
+        """Add up the losses since the last look, and refuse to go on if one is no number."""
+        losses = torch.stack(self._unsettled).tolist() if self._unsettled else []
+        self._unsettled.clear()
+        for loss in losses:
+            self.progress.loss += loss
+        if self.progress.loss - self.progress.loss != 0:  # infinite or not a number
+            raise ClairoError(
+                f"the loss is no longer a number (epoch {self.progress.epoch + 1}, "
+                f"step {self.progress.step} or up to {_SETTLE_EVERY} steps before)",
+                hint=f"lower model.learning_rate (now {self._learning_rate:g}), or set model.precision to no",
+            )
+
+    def _close_epoch(self) -> None:
+        """Validate if it is time to, note the epoch, save."""
+        state = self.progress
+        entry: dict[str, Any] = {
+            "epoch": state.epoch + 1,
+            "steps": state.batch,
+            "loss": state.loss / max(1, state.batch),
+            "seconds": state.training_seconds,
+            "steps_per_second": state.batch / max(state.training_seconds, 1e-9),
+        }
+        last = state.epoch + 1 == self._epochs or self._out_of_time()
+        if last or (state.epoch + 1) % self._evaluate_every == 0:
+            entry |= self._evaluate()
+            entry["validation_seconds"] = self._tick()
+        state.history.append(entry)
+        log.logger.info(_line(entry))
+        state.epoch, state.batch, state.loss, state.training_seconds = state.epoch + 1, 0, 0.0, 0.0
+        self._save()
+
+    def _evaluate(self) -> dict[str, float]:
+        state, found = self.progress, self._validate(self._network)
+        if not state.best_epoch or found[_CHOSEN_BY] > state.best[_CHOSEN_BY]:
+            state.best_epoch, state.best, state.waited = state.epoch + 1, found, 0
+            self.best_weights = {
+                name: p.detach().cpu().clone() for name, p in self._network.named_parameters()
+            }
+        else:
+            state.waited += 1
+        return found
+
+    def _tick(self) -> float:
+        """Seconds since the last call, which are added to those spent in all."""
+        now = time.monotonic()
+        passed, self._clock = now - self._clock, now
+        self.progress.seconds += passed
+        return passed
+
+    def _out_of_time(self) -> bool:
+        return self.progress.seconds >= self._most_seconds
+
+    def _save(self) -> None:
+        self._settle()
+        scaler = self._accelerator.scaler
+        if scaler is not None:
+            self.progress.scaler = scaler.state_dict()
+        tensors = {f"weights/{name}": p.detach() for name, p in self._network.named_parameters()}
+        tensors |= {f"best/{name}": weight for name, weight in self.best_weights.items()}
+        for name, parameter in self._network.named_parameters():
+            moments = self._optimizer.state.get(parameter, {})
+            tensors |= {f"moments/{name}/{key}": value for key, value in moments.items()}
+        self._checkpoints.save(self.progress, tensors)
+        self._saved_at = time.monotonic()
+
+    def _restore(self) -> None:
+        found = self._checkpoints.load()
+        if found is None:
+            return
+        self.progress, tensors = found
+        if self._accelerator.scaler is not None and self.progress.scaler:
+            self._accelerator.scaler.load_state_dict(self.progress.scaler)
+        for name, parameter in self._network.named_parameters():
+            with torch.no_grad():
+                parameter.copy_(tensors[f"weights/{name}"])
+            prefix = f"moments/{name}/"
+            keys = [key for key in tensors if key.startswith(prefix)]
+            if keys:
+                moments = {key[len(prefix) :]: tensors[key].to(parameter.device) for key in keys}
+                self._optimizer.state[parameter] = moments
+        self.best_weights = {
+            key.removeprefix("best/"): value for key, value in tensors.items() if key.startswith("best/")
+        }
+        log.logger.info(
+            "training goes on at epoch %d, batch %d", self.progress.epoch + 1, self.progress.batch + 1
+        )
+
+
+def _line(entry: dict[str, Any]) -> str:
+    measured = "".join(f", {name} {entry[name]:.4f}" for name in ("recall@10", "ndcg@10") if name in entry)
+    return (
+        f"epoch {entry['epoch']}: loss {entry['loss']:.4f}{measured}, "
+        f"{entry['seconds']:.0f} s, {entry['steps_per_second']:.2f} it/s"
+    )
