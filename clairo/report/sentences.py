@@ -97,7 +97,11 @@ def slices(report: dict[str, Any]) -> Iterator[str]:
         "New items are those without a training event. The head are the fewest most popular items that "
         f"together hold {1 - report['tail_share']:.0%} of training events; all others are the tail."
     )
-    yield "Small slices have wide intervals; with many slices some differences arise by chance."
+    yield (
+        "Small slices have wide intervals, and with many slices some differences arise by chance. An interval "
+        "of no width means that all users of the slice fared the same, often a few without a hit: it is no "
+        "certainty."
+    )
 
 
 def catalogue(report: dict[str, Any]) -> Iterator[str]:
