@@ -98,9 +98,8 @@ def slices(report: dict[str, Any]) -> Iterator[str]:
         f"together hold {1 - report['tail_share']:.0%} of training events; all others are the tail."
     )
     yield (
-        "Small slices have wide intervals, and with many slices some differences arise by chance. An interval "
-        "of no width means that all users of the slice fared the same, often a few without a hit: it is no "
-        "certainty."
+        "Small slices have wide intervals, and with many slices some differences arise by chance. An "
+        "interval of no width only means that all users of the slice fared the same: a few without a hit."
     )
 
 
