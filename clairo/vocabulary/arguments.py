@@ -29,7 +29,7 @@ def integers(
 
 
 def whole_array(name: str, values: npt.ArrayLike, dimensions: int = 1) -> npt.NDArray[Any]:
-    """`values` as an array of whole numbers of any integer type, or of Python's own where none is wide enough.
+    """`values` as an array of whole numbers of any integer type, or of Python's own if none is wide enough.
 
     Raises:
         InputError: `values` has other dimensions, or holds something that is no whole number.

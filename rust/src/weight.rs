@@ -89,3 +89,55 @@ pub fn nearest_double(count: Count, unit: Count) -> f64 {
     }
     (bits << 1 | u128::from(rest != 0)) as f64 * (scale / 2.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The unit of 42 categories, of 35 digits, is the last that leaves room for events: 1,181 of them.
+    #[test]
+    fn units_fit_or_are_refused() {
+        assert_eq!((unit(1), unit(5), unit(9)), (Some(1), Some(3600), Some(6_350_400)));
+        assert!(Weights::new(9, usize::MAX / 2).is_ok());
+        assert!(Weights::new(42, 1181).is_ok());
+        assert!(Weights::new(42, 1182).is_err());
+        assert!(Weights::new(43, 1).is_err());
+        assert!(Weights::new(200, 1).is_err());
+    }
+
+    #[test]
+    fn weights_are_whole_and_add_up() -> Result<()> {
+        let weights = Weights::new(9, 1)?;
+        for m in 2..=9 {
+            let pairs = (m * (m - 1) / 2) as Count;
+            assert_eq!(weights.inside(m) * pairs, weights.unit() * (m as Count - 1));
+            for other in 1..=9 {
+                assert_eq!(weights.across(m, other) * (m * other) as Count, weights.unit());
+            }
+        }
+        Ok(())
+    }
+
+    /// Where both are doubles the machine's own division rounds correctly.
+    #[test]
+    fn nearest_doubles_are_those_of_the_machine() {
+        for count in (1..2000).chain((1 << 53) - 500..1 << 53) {
+            for unit in [1, 4, 36, 3600, 705_600, 6_350_400] {
+                let right = count as f64 / unit as f64;
+                assert_eq!(nearest_double(count, unit).to_bits(), right.to_bits(), "{count}/{unit}");
+            }
+        }
+    }
+
+    /// Just above, on and just below the middle between 1 and the next double, 1 + 2^-52.
+    #[test]
+    fn nearest_doubles_see_beyond_the_last_bit() {
+        let (unit, next) = (1 << 100, 1.0 + f64::EPSILON);
+        let middle = unit + (1 << 47);
+        let bits = |count| nearest_double(count, unit).to_bits();
+        assert_eq!(bits(middle - 1), 1.0_f64.to_bits());
+        assert_eq!(bits(middle), 1.0_f64.to_bits());
+        assert_eq!(bits(middle + 1), next.to_bits());
+        assert_eq!(bits(middle + (1 << 48)), (next + f64::EPSILON).to_bits());
+    }
+}
