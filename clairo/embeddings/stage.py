@@ -1,0 +1,182 @@
+"""The embeddings stage: texts and pictures in, one vector an item and modality out."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from clairo import rng
+from clairo.artifacts import Embedding, Sequences
+from clairo.config import EmbeddingsConfig, ImageConfig, TextConfig
+from clairo.embeddings import clip, files, image, item_text, pictures, text
+from clairo.embeddings.notes import Notes
+from clairo.errors import InputError
+
+_SHARDS = ".shards"
+_BATCHES = 8  # of texts handed over together: a model that sorts them by length then pads less
+
+
+def inputs(cfg: EmbeddingsConfig, reviews: Path | None) -> list[Path]:
+    """Files and folders that the result depends on beside the sequences: vectors, local models, pictures.
+
+    Raises:
+        InputError: one of them is not there, or not set.
+    """
+    found: list[Path] = []
+    if cfg.text.encoder == "file":
+        found += _vectors("text", cfg.text.vectors, cfg.text.ids)
+    elif cfg.text.encoder == "sentence-transformers" and Path(cfg.text.model).is_dir():
+        found.append(Path(cfg.text.model))
+    if cfg.image.encoder == "file":
+        found += _vectors("image", cfg.image.vectors, cfg.image.ids)
+    elif cfg.image.encoder == "open-clip":
+        found += clip.local_files(cfg.image.model, cfg.image.pretrained)
+    folder = _pictures(cfg.image, reviews)
+    return found if folder is None else [*found, folder]
+
+
+def make(
+    cfg: EmbeddingsConfig, *, sequences: Path, reviews: Path | None, out: Path, seed: int
+) -> dict[str, Any]:
+    """Write `text.npz` and `image.npz` (a modality that no item has leaves no file) and `report.json`.
+
+    Encoders that work in shards go on at the first shard missing from `out`.
+
+    Args:
+        cfg: the section.
+        sequences: folder of the sequences stage.
+        reviews: folder of the reviews stage; its `shop/images` are the pictures if the section names none.
+        out: folder to write to.
+        seed: the run's seed.
+
+    Returns:
+        The report: for each modality its encoder, width, items with and without a vector, and warnings.
+
+    Raises:
+        InputError: a file, a model or a device is missing or cannot be used.
+    """
+    catalogue = Sequences.load(sequences)
+    notes = {name: Notes(name, {"encoder": getattr(cfg, name).encoder}) for name in ("text", "image")}
+    vectors = {
+        "text": _text(cfg, catalogue, sequences / "items.parquet", out, seed, notes["text"]),
+        "image": _image(cfg, catalogue, reviews, out, notes["image"]),
+    }
+    for name, embedding in vectors.items():
+        _save(embedding, out / f"{name}.npz", notes[name])
+    shutil.rmtree(out / _SHARDS, ignore_errors=True)
+    report = {name: notes[name].report(vectors[name], catalogue.n_items) for name in vectors}
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    return report
+
+
+def _text(
+    cfg: EmbeddingsConfig, catalogue: Sequences, table: Path, out: Path, seed: int, notes: Notes
+) -> Embedding | None:
+    """Text vectors, or None where no item has a text."""
+    options = cfg.text
+    if options.encoder == "none":
+        return None
+    if options.encoder == "file":
+        return files.embed(*_vectors("text", options.vectors, options.ids), catalogue.items, notes)
+    texts = item_text.read(table, catalogue.items, options.fields)
+    empty = sum(not text for text in texts)
+    if empty:
+        notes.warn(f"{empty} of {len(texts)} items have no text")
+    if empty == len(texts):
+        return None
+    if options.encoder == "tfidf":
+        return text.embed_tfidf(
+            texts,
+            catalogue.items,
+            catalogue.training_items(),
+            width=options.width,
+            seed=rng.derive(seed, "embeddings", "tfidf"),
+            notes=notes,
+        )
+    return text.encode(
+        texts,
+        catalogue.items,
+        lambda: _text_encoder(options, cfg.device),
+        at_once=options.batch_size * _BATCHES,
+        shard_items=cfg.shard_items,
+        folder=out / _SHARDS / "text",
+    )
+
+
+def _text_encoder(options: TextConfig, device: str) -> text.Encoder:
+    from clairo.embeddings import models, sentences
+
+    where = models.device(device)
+    if options.encoder == "offline":
+        return sentences.offline(device=where, batch_size=options.batch_size)
+    return sentences.SentenceEncoder(options.model, device=where, batch_size=options.batch_size)
+
+
+def _image(
+    cfg: EmbeddingsConfig, catalogue: Sequences, reviews: Path | None, out: Path, notes: Notes
+) -> Embedding | None:
+    """Image vectors, or None where no item has a picture."""
+    options = cfg.image
+    if options.encoder == "none":
+        return None
+    if options.encoder == "file":
+        return files.embed(*_vectors("image", options.vectors, options.ids), catalogue.items, notes)
+    folder = _pictures(options, reviews)
+    if folder is None:
+        notes.warn("no pictures: embeddings.image.folder is not set, and no built-in shop was written")
+        return None
+    paths = pictures.find(folder, catalogue.items)
+    found = notes.entries["pictures"] = sum(path is not None for path in paths)
+    if found < len(paths):
+        notes.warn(f"{len(paths) - found} of {len(paths)} items have no picture")
+    if not found:
+        return None
+    return image.encode(
+        paths,
+        catalogue.items,
+        lambda: _image_encoder(options, cfg.device),
+        batch_size=options.batch_size,
+        shard_items=cfg.shard_items,
+        folder=out / _SHARDS / "image",
+        notes=notes,
+    )
+
+
+def _image_encoder(options: ImageConfig, device: str) -> image.Encoder:
+    if options.encoder == "descriptor":
+        from clairo.embeddings.descriptor import Descriptor
+
+        return Descriptor()
+    from clairo.embeddings import models
+
+    where = models.device(device)
+    if options.encoder == "offline":
+        from clairo.embeddings.efficientnet import EfficientNetEncoder
+
+        return EfficientNetEncoder(device=where)
+    return clip.ClipEncoder(options.model, options.pretrained, device=where)
+
+
+def _vectors(modality: str, vectors: Path | None, ids: Path | None) -> tuple[Path, Path]:
+    section = f"embeddings.{modality}"
+    return files.existing(vectors, f"{section}.vectors"), files.existing(ids, f"{section}.ids")
+
+
+def _save(embedding: Embedding | None, path: Path, notes: Notes) -> None:
+    path.unlink(missing_ok=True)
+    if embedding is not None and embedding.present.any():
+        embedding.save(path)
+    elif notes.entries["encoder"] != "none":
+        notes.warn(f"no item has a vector, so {path.name} is not written")
+
+
+def _pictures(cfg: ImageConfig, reviews: Path | None) -> Path | None:
+    """The folder of pictures, if the encoder reads any and there is one."""
+    if cfg.encoder in ("file", "none"):
+        return None
+    if cfg.folder is not None:
+        if not cfg.folder.is_dir():
+            raise InputError(f"embeddings.image.folder = {str(cfg.folder)!r} is no folder")
+        return cfg.folder
+    shop = None if reviews is None else reviews / "shop" / "images"
+    return shop if shop is not None and shop.is_dir() else None
