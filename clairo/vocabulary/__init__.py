@@ -1,5 +1,6 @@
 """The vocabulary: tokens for features, and merges of tokens that co-occur in and across actions."""
 
+from clairo.vocabulary.stage import make
 from clairo.vocabulary.table import Vocabulary
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "make"]
