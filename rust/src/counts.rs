@@ -7,7 +7,10 @@ use crate::pair::Pair;
 use crate::parallel::Workers;
 use crate::weight::{Count, Weights};
 
-/// What one history loses and gains in a merge, netted pair by pair.
+/// What one history loses and gains in a merge.
+///
+/// Stretches of one history must not touch: then what one gains, the next does not lose, and a pair that is
+/// only gained is one that the history may be new to.
 #[derive(Debug, Default)]
 pub struct Changes(Vec<(Pair, Count)>);
 
@@ -44,7 +47,7 @@ impl Changes {
 
 struct Change {
     amount: Count,
-    /// The stretch did not hold the pair before, so the history may be new to it.
+    /// Nothing of the pair was lost, so the history may be new to it.
     arrives: bool,
 }
 

@@ -64,18 +64,18 @@ fn best_at(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Candi
         }
     }
     let Some(next) = history.sets().get(i + 1) else { return best };
-    let mut cross = |left: &[Token], right: &[Token]| {
+    let mut cross = |left: &[Token], right: &[Token], place: Place| {
         for &a in left {
             for &b in right {
-                offer(a, b, Place::Across, 1.0, left.len() * right.len());
+                offer(a, b, place, 1.0, left.len() * right.len());
             }
         }
     };
     match &history.slots()[i..=i] {
-        &[EMPTY] => cross(set, next),
+        &[EMPTY] => cross(set, next, Place::Left),
         slot => {
-            cross(set, slot);
-            cross(slot, next);
+            cross(set, slot, Place::Left);
+            cross(slot, next, Place::Right);
         }
     }
     best

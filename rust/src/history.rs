@@ -20,13 +20,15 @@ pub struct Stretch {
     pub last: usize,
 }
 
-/// Where two tokens can be merged, seen from a set.
+/// Where two tokens can be merged, seen from a set; in the order in which merges go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Both in the set.
     Inside,
-    /// Across the boundary on its right.
-    Across,
+    /// The set with the slot on its right or, if that is empty, with the next set.
+    Left,
+    /// That slot with the next set.
+    Right,
 }
 
 impl History {
@@ -54,16 +56,21 @@ impl History {
         Stretch { first: 0, last: self.sets.len() - 1 }
     }
 
-    /// The shortest stretch outside of which the pair stands nowhere.
-    pub(crate) fn find(&self, pair: Pair) -> Option<Stretch> {
-        let held = (0..self.sets.len()).flat_map(|i| {
-            let across = i + 1 < self.sets.len() && self.holds_across(i, pair);
-            [(self.holds_inside(i, pair), i, i), (across, i, i + 1)]
-        });
-        held.filter(|(holds, ..)| *holds).fold(None, |stretch, (_, first, last)| {
-            let first = stretch.map_or(first, |stretch: Stretch| stretch.first);
-            Some(Stretch { first, last })
-        })
+    /// The first stretch, from a set on, such that the pair stands in it and nowhere in or beside the sets
+    /// next to it.
+    pub(crate) fn find(&self, pair: Pair, from: usize) -> Option<Stretch> {
+        let mut found: Option<Stretch> = None;
+        for i in from..self.sets.len() {
+            if found.is_some_and(|stretch| stretch.last + 1 < i) {
+                break;
+            }
+            let across = i < self.slots.len() && self.holds_across(i, pair);
+            if across || self.holds_inside(i, pair) {
+                let first = found.map_or(i, |stretch| stretch.first);
+                found = Some(Stretch { first, last: i + usize::from(across) });
+            }
+        }
+        found
     }
 
     fn holds_inside(&self, i: usize, pair: Pair) -> bool {
@@ -80,13 +87,14 @@ impl History {
         }
     }
 
-    /// Merges the pair wherever it stands in the stretch, from left to right: at each set first inside it,
-    /// then across the boundary on its right. Returns the stretch that the sets now take.
+    /// Merges the pair wherever it stands in the stretch, from left to right, and settles. Returns the
+    /// stretch that the sets now take.
     pub(crate) fn merge(&mut self, stretch: Stretch, pair: Pair, token: Token) -> Stretch {
         for i in stretch.first..=stretch.last {
             self.merge_at(i, Place::Inside, pair, token);
             if i < stretch.last {
-                self.merge_at(i, Place::Across, pair, token);
+                self.merge_at(i, Place::Left, pair, token);
+                self.merge_at(i, Place::Right, pair, token);
             }
         }
         self.settle(stretch)
@@ -95,21 +103,25 @@ impl History {
     /// Merges the pair at one place of set `i`, if it stands there. Sets may be empty until [`Self::settle`].
     pub(crate) fn merge_at(&mut self, i: usize, place: Place, pair: Pair, token: Token) {
         match place {
-            Place::Inside if self.holds_inside(i, pair) => {
-                self.sets[i].retain(|&other| pair.partner(other).is_none());
-                self.sets[i].push(token);
-            }
-            Place::Across if self.slots[i] != EMPTY => self.merge_with_slot(i, pair, token),
-            Place::Across => self.merge_sets(i, pair, token),
-            Place::Inside => {}
+            Place::Inside => self.merge_inside(i, pair, token),
+            Place::Left if self.slots[i] == EMPTY => self.merge_sets(i, pair, token),
+            Place::Left => self.merge_with_slot(i, i, pair, token),
+            Place::Right => self.merge_with_slot(i + 1, i, pair, token),
         }
     }
 
-    fn merge_with_slot(&mut self, i: usize, pair: Pair, token: Token) {
-        if let Some(partner) = pair.partner(self.slots[i])
-            && (take(&mut self.sets[i], partner) || take(&mut self.sets[i + 1], partner))
+    fn merge_inside(&mut self, i: usize, pair: Pair, token: Token) {
+        if self.holds_inside(i, pair) {
+            self.sets[i].retain(|&other| pair.partner(other).is_none());
+            self.sets[i].push(token);
+        }
+    }
+
+    fn merge_with_slot(&mut self, i: usize, slot: usize, pair: Pair, token: Token) {
+        if let Some(partner) = pair.partner(self.slots[slot])
+            && take(&mut self.sets[i], partner)
         {
-            self.slots[i] = token;
+            self.slots[slot] = token;
         }
     }
 

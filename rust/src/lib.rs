@@ -31,8 +31,8 @@
 //!
 //! One home for each thing: [`Trainer`] merges, keeping the counts of pairs, a queue of the heaviest, and the
 //! histories; [`Vocabulary`] is what comes out; [`encoder`] turns histories and items into tokens, row by row
-//! with [`rank`], [`deterministic`] and [`canonical`]; [`mod@file`] saves and loads. Only the module `python`,
-//! behind the feature of that name, knows Python.
+//! with [`rank`], [`deterministic`] and [`canonical`]; [`mod@file`] saves and loads. Only the module
+//! `python`, behind the feature of that name, knows Python.
 
 pub mod canonical;
 mod counts;

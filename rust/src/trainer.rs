@@ -116,6 +116,7 @@ impl Trainer {
             go_on(observer, done, goal)?;
             self.merge_in(row, pair, token);
         }
+        debug_assert_eq!(self.counts.get(pair), 0, "a pair merged everywhere stands nowhere");
         self.merges.push((pair, count));
         self.queue.push(&mut self.risen, &self.counts);
         Ok(true)
@@ -124,11 +125,14 @@ impl Trainer {
     fn merge_in(&mut self, row: u32, pair: Pair, token: Token) {
         let Self { weights, histories, counts, changes, risen, .. } = self;
         let history = &mut histories[row as usize];
-        let Some(before) = history.find(pair) else { return };
         changes.clear();
-        changes.lose(history, before, weights);
-        let after = history.merge(before, pair, token);
-        changes.gain(history, after, weights);
+        let mut from = 0;
+        while let Some(before) = history.find(pair, from) {
+            changes.lose(history, before, weights);
+            let after = history.merge(before, pair, token);
+            changes.gain(history, after, weights);
+            from = after.last + 1;
+        }
         changes.sort();
         counts.book(row, changes, |pair| risen.push(pair));
     }

@@ -2,7 +2,9 @@
 
 mod common;
 
-use clairo::{Options, Result, Token, encoder};
+use std::path::Path;
+
+use clairo::{Options, Result, Token, encoder, file};
 use common::{Corpus, exact, merges};
 
 /// Five pairs of items whose own codes are all different, joined by two codes that every pair shares.
@@ -73,6 +75,25 @@ fn a_token_across_two_items_encodes_histories_but_no_item() -> Result<()> {
     assert_eq!(vocabulary.decode(&[19]), None);
     assert_eq!(vocabulary.decode(&[11, 1]), Some(vec![0, 0]));
     assert_eq!(vocabulary.features_of(14, 9), Some(vec![(0, 0), (1, 0), (1, 1)]));
+    Ok(())
+}
+
+/// Items {1, 2, 4, 6} and {1, 3, 5, 7}. First 6 and 7 fill the slot with 8, then 3 and 5 become 9. Now 1
+/// stands on both sides of the slot, in a set of three on the left (weight 1/3) and of two on the right
+/// (1/2): the right one merges.
+#[test]
+fn a_slot_merges_with_the_side_where_it_weighs_more() -> Result<()> {
+    let json = r#"{"n_categories": 4, "n_init_feats": 8,
+        "token2feat": [[-1, -1], [0, 0], [1, 0], [1, 1], [2, 0], [2, 1], [3, 0], [3, 1],
+            [-1, 6, 7], [-1, 3, 5], [-1, 1, 8]],
+        "priority": [0, 0, 0, 0, 0, 0, 0, 0, 90, 1, 0.5]}"#;
+    let vocabulary = file::from_json(json.as_bytes(), Path::new("by hand"))?;
+    let corpus = Corpus {
+        features: vec![vec![0, 0, 0, 0], vec![0, 1, 1, 1]],
+        histories: vec![vec![0, 1], vec![1, 0]],
+    };
+    let rows = corpus.encode_deterministic(&vocabulary, 1)?;
+    assert_eq!(rows, [vec![1, 2, 4, 10, 9], vec![9, 10, 1, 2, 4]]);
     Ok(())
 }
 
