@@ -173,6 +173,8 @@ class FusedConfig(Section):
     """Share of the image."""
     whiten: bool = False
     """Give every principal component the same variance."""
+    balance: bool = True
+    """Without `whiten`: give each modality the same total variance, so that neither drowns the other."""
     final_width: Positive | None = None
     """Width of a final whitened PCA over the concatenation (128 in the report, which found it harmful)."""
     shuffled: tuple[Modality, ...] = ()
