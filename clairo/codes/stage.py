@@ -1,0 +1,195 @@
+"""The codes stage: vectors in, or codes from files; a unique row of codes an item out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairo import log, rng
+from clairo.artifacts import Codes, Embedding, Sequences
+from clairo.codes import disambiguation, files, quality
+from clairo.config import CodesConfig
+from clairo.errors import InputError
+
+_GROUPS = ("fused", "text", "image")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Categories that come from one quantizer or file.
+
+    Attributes:
+        name: what their names begin with.
+        codes: (n_items, books) uint32.
+        cardinality: of each category.
+        facts: what the report says of the group.
+        errors: relative error of each category's codebook, None where it is not known.
+    """
+
+    name: str
+    codes: NDArray[np.uint32]
+    cardinality: int
+    facts: dict[str, Any]
+    errors: list[float | None]
+
+
+def inputs(cfg: CodesConfig) -> list[Path]:
+    """The files of codes that the result depends on.
+
+    Raises:
+        InputError: none is set, or one is not there.
+    """
+    if cfg.source == "opq":
+        return []
+    if not cfg.files:
+        raise InputError('codes.source = "files" needs codes.files')
+    for path in cfg.files:
+        if not path.is_file():
+            raise InputError(f"codes.files: {str(path)!r} is no file")
+    return list(cfg.files)
+
+
+def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
+    """Write `codes.npz`, `report.json` and, for `opq`, a FAISS index for each group of vectors.
+
+    Quantizers learn from the items of the training split that have the group's vector, and code all items.
+
+    Args:
+        cfg: the section.
+        fused: folder of the fused stage; None for `files`.
+        sequences: folder of the sequences stage.
+        out: folder to write to.
+        seed: the run's seed.
+
+    Returns:
+        The report: collisions, and for every category its values, those used, perplexity and error.
+
+    Raises:
+        InputError: too few items for a codebook, too many on one row of codes, or a file of codes is wrong.
+    """
+    catalogue = Sequences.load(sequences)
+    if cfg.source == "files":
+        groups = _from_files(inputs(cfg), catalogue.items, cfg.values)
+    else:
+        groups = _quantized(cfg, fused, catalogue, out, seed)
+    features = np.concatenate([group.codes for group in groups], axis=1)
+    last = disambiguation.disambiguate(
+        features,
+        cfg.disambiguation,
+        values=cfg.disambiguation_values,
+        generator=rng.generator(seed, "codes", "disambiguation"),
+    )
+    names = [f"{group.name} {book}" for group in groups for book in range(1, group.codes.shape[1] + 1)]
+    cardinalities = [group.cardinality for group in groups for _ in range(group.codes.shape[1])]
+    codes = Codes(
+        catalogue.items,
+        np.column_stack([features, last]),
+        [*names, disambiguation.NAME],
+        [*cardinalities, cfg.disambiguation_values],
+    )
+    codes.save(out)
+    report = _report(codes, groups)
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    return report
+
+
+def _from_files(paths: list[Path], items: NDArray[np.str_], values: int) -> list[_Group]:
+    tables = [files.read(path, items, values=values) for path in paths]
+    labels = [table.label for table in tables]
+    if len(set(labels)) < len(labels):
+        labels = [f"file {number}" for number in range(1, len(labels) + 1)]
+    return [
+        _Group(label, table.codes, values, {"file": path.name}, [None] * table.codes.shape[1])
+        for label, table, path in zip(labels, tables, paths, strict=True)
+    ]
+
+
+def _quantized(
+    cfg: CodesConfig, fused: Path | None, catalogue: Sequences, out: Path, seed: int
+) -> list[_Group]:
+    if fused is None:
+        raise InputError('codes.source = "opq" needs the fused stage')
+    vectors = {
+        name: Embedding.load(fused / f"{name}.npz").aligned(catalogue.items)
+        for name in _GROUPS
+        if (fused / f"{name}.npz").is_file()
+    }
+    if not vectors:
+        raise InputError(f"{fused} holds no vectors", hint="run the fused stage again")
+    training = catalogue.training_items()
+    for name, embedding in vectors.items():  # all groups, before minutes go into the first
+        _check_enough(int((training & embedding.present).sum()), name, cfg.values)
+    return [
+        _code(cfg, name, embedding, training, separate=len(vectors) > 1, out=out, seed=seed)
+        for name, embedding in vectors.items()
+    ]
+
+
+def _check_enough(n: int, name: str, values: int) -> None:
+    if n >= values:
+        return
+    if n < 2:
+        raise InputError(f"{n} items of the training split have {name} vectors: too few for a codebook")
+    raise InputError(
+        f"codes.values = {values} is more than the {n} items of the training split that have {name} vectors",
+        hint=f"codes.values = {1 << (n.bit_length() - 1)} would fit",
+    )
+
+
+def _code(
+    cfg: CodesConfig,
+    name: str,
+    embedding: Embedding,
+    training: NDArray[np.bool_],
+    *,
+    separate: bool,
+    out: Path,
+    seed: int,
+) -> _Group:
+    """One group's codes. In separate mode, an item without the vector has the extra value everywhere."""
+    from clairo.codes.quantizer import Quantizer
+
+    rows = training & embedding.present
+    with log.step(f"quantize {name}"):
+        quantizer = Quantizer.train(
+            embedding.vectors[rows],
+            books=cfg.books,
+            values=cfg.values,
+            iterations=cfg.iterations,
+            seed=rng.derive(seed, "codes", name),
+        )
+    quantizer.save(out / f"{name}.faiss")
+    codes = quantizer.encode(embedding.vectors)
+    absent = ~embedding.present
+    if separate:
+        codes[absent] = cfg.values
+    elif absent.any():
+        log.logger.warning("codes: %d items have no vector and are coded as the average item", absent.sum())
+    errors = quantizer.errors(embedding.vectors[embedding.present])
+    facts = {
+        "width": embedding.width,
+        "trained_on": int(rows.sum()),
+        "without_vector": int(absent.sum()),
+        "relative_error": round(errors.overall, 6),
+    }
+    return _Group(name, codes, cfg.values + separate, facts, [*errors.books])
+
+
+def _report(codes: Codes, groups: list[_Group]) -> dict[str, Any]:
+    categories = [
+        {"name": name, **quality.usage(codes.features[:, place], values)}
+        for place, (name, values) in enumerate(zip(codes.names, codes.cardinalities, strict=True))
+    ]
+    errors = [error for group in groups for error in group.errors]
+    for category, error in zip(categories, errors, strict=False):  # the disambiguation has none
+        if error is not None:
+            category["relative_error"] = round(error, 6)
+    return {
+        "items": len(codes.ids),
+        "collisions": quality.collisions(codes.features[:, :-1]),
+        "groups": {group.name: group.facts for group in groups},
+        "categories": categories,
+    }
