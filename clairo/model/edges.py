@@ -36,9 +36,10 @@ class Edges:
 
     def logsumexp(self, values: Tensor) -> Tensor:
         """log(sum(exp(values))) over each beam's edges: (n,) to (beams,)."""
-        peak = torch.segment_reduce(values, "max", lengths=self.count)
-        total = torch.segment_reduce((values - peak[self.beam]).exp(), "sum", lengths=self.count)
-        return peak + total.log()
+        nothing = values.new_full(self.count.shape, -torch.inf)
+        peak = nothing.scatter_reduce(0, self.beam, values, "amax")
+        rest = (values - peak[self.beam]).exp()
+        return peak + torch.zeros_like(nothing).index_add(0, self.beam, rest).log()
 
     def by_row(self, values: Tensor, rows: int) -> tuple[Tensor, Tensor]:
         """Values (n,) as (rows, most edges) with -inf behind each row's last, and where each row starts."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clairo.tokens import Trie
 
 Normalise = Literal["trie", "vocabulary"]
+_ROWS = 64  # rows searched at once
 _SCRATCH = 1 << 24  # floats of the largest scratch matrix: 64 MiB
 
 
@@ -65,15 +66,22 @@ class BeamSearch:
         """Search for every row; a row is one view of one user.
 
         Args:
-            input_ids: (rows, length) int64 model ids (see `clairo.tokens.encode_inputs`).
+            input_ids: (rows, length) int64 model ids, padded behind (see `clairo.tokens.encode_inputs`).
             attention_mask: (rows, length) bool.
 
         Returns:
             Items (rows, beams) int64, best first, all different, -1 where there are no more items; and their
             scores (rows, beams) float32, -inf there.
         """
-        device = self._item.device
-        state = self._decoder.begin(input_ids.to(device), attention_mask.to(device))
+        order = attention_mask.sum(dim=1).argsort(stable=True)
+        found = [self._search(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)]
+        back = order.argsort()
+        return torch.cat([items for items, _ in found])[back], torch.cat([score for _, score in found])[back]
+
+    def _search(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Search for rows of like length: what is padding in all of them is cut off first."""
+        device, length = self._item.device, int(mask.sum(dim=1).max())
+        state = self._decoder.begin(input_ids[:, :length].to(device), mask[:, :length].to(device))
         front = self._start(len(input_ids))
         while front.token.shape[1]:
             hidden = self._decoder.step(state, front.token)

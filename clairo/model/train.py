@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
 
 
 class Trainer:
-    """Trains `network` until its epochs are over, validation has stopped rising, or time is up.
+    """Trains `network` on one device until its epochs are over, validation stops rising, or time is up.
 
     Args:
         network: weights to start from; they are trained in place.
@@ -186,7 +187,7 @@ class Trainer:
         self._unsettled.clear()
         for loss in losses:
             self.progress.loss += loss
-        if self.progress.loss - self.progress.loss != 0:  # infinite or not a number
+        if not math.isfinite(self.progress.loss):
             raise ClairoError(
                 f"the loss is no longer a number (epoch {self.progress.epoch + 1}, "
                 f"step {self.progress.step} or up to {_SETTLE_EVERY} steps before)",

@@ -199,7 +199,7 @@ def test_padding_and_company_do_not_matter(
     np.testing.assert_allclose(alone_scores.numpy(), scores[1:2].numpy(), atol=1e-5)
 
 
-def test_small_scratch_space_changes_nothing(
+def test_searching_in_small_pieces_changes_nothing(
     model: T5ForConditionalGeneration,
     inputs: tuple[torch.Tensor, torch.Tensor],
     monkeypatch: pytest.MonkeyPatch,
@@ -207,6 +207,7 @@ def test_small_scratch_space_changes_nothing(
     trie = trie_of(random_rows(60, 0))
     expected = BeamSearch(model, trie, beams=20, normalise="vocabulary")(*inputs)
     monkeypatch.setattr("clairo.model.search._SCRATCH", 100)
+    monkeypatch.setattr("clairo.model.search._ROWS", 3)
     found = BeamSearch(model, trie, beams=20, normalise="vocabulary")(*inputs)
     assert found[0].tolist() == expected[0].tolist()
     np.testing.assert_allclose(found[1].numpy(), expected[1].numpy(), atol=1e-5)

@@ -155,6 +155,18 @@ def test_stopped_by_ctrl_c_it_goes_on(
     assert_same(tmp_path, uninterrupted)
 
 
+def test_stopped_after_the_last_epoch_it_only_writes_the_result(
+    tmp_path: Path, train: Train, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(saved, "save", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path)
+    monkeypatch.setattr(Trainer, "_step", _interrupt)
+    train(tmp_path)
+    assert_same(tmp_path, uninterrupted)
+
+
 def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Let evaluations find these values of NDCG@10."""
     left = iter(values)
