@@ -251,11 +251,15 @@ def _code(rooms: tuple[str, ...]) -> str:
     return seen.hexdigest()
 
 
+_SOURCES = frozenset({".py", ".html", ".so"})
+
+
 def _sources(rooms: tuple[str, ...]) -> Iterator[Path]:
     package = Path(clairo.__file__).parent
     for room in rooms:
         folder = package / room
-        yield from sorted(folder.glob("*.py") if folder.is_dir() else package.glob(f"{room}*.so"))
+        files = folder.iterdir() if folder.is_dir() else package.glob(f"{room}*.so")
+        yield from sorted(path for path in files if path.suffix in _SOURCES)
 
 
 def _versions() -> dict[str, str]:

@@ -37,6 +37,7 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
             threads=cfg.threads,
             progress=progress,
         )
+        progress(len(vocabulary), cfg.size)
     if len(vocabulary) < cfg.size:
         log.logger.warning(
             "vocabulary: %d tokens instead of %d: no two tokens are left that stand together",
