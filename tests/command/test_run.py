@@ -1,0 +1,266 @@
+"""The whole system through its command: run, skip, change, kill, move, ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from clairo import Recommender
+
+STAGES = [
+    "reviews", "sequences", "embeddings", "fused", "codes", "vocabulary", "model", "recommendations", "report",
+]  # fmt: skip
+
+
+def results(run: Path) -> dict[str, dict[str, str]]:
+    """Digests of what every stage made, without the notes that hold times."""
+    found = {}
+    for stage in STAGES[:-1]:
+        outputs = json.loads((run / stage / "manifest.json").read_text())["outputs"]
+        found[stage] = {k: v for k, v in outputs.items() if k not in ("report.json", "history.json")}
+    return found
+
+
+@pytest.fixture
+def run(finished: Path, world: Any) -> Any:
+    """The tiny world with a copy of the finished run as its run folder."""
+    shutil.copytree(finished, world.out)
+    return world
+
+
+def test_a_run_ends_with_the_path_of_its_report(run: Any) -> None:
+    answer = run.run()
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == str(run.out / "report" / "report.html")
+    assert (run.out / "report" / "report.html").is_file()
+    report = json.loads((run.out / "report" / "report.json").read_text())
+    assert report["dataset"] == {**report["dataset"], "users": 40, "items": 24, "events": 320}
+    for part in ("validation", "test", "masked"):
+        assert {"recall@5", "recall@10", "ndcg@5", "ndcg@10"} <= report[part].keys()
+    assert {"coverage@10", "invalid_rate"} <= report["test"].keys()
+    assert report["test"]["invalid_rate"] == 0
+    assert report["baselines"].keys() == {"popularity", "markov", "item2item"}
+    assert all({"test", "masked"} <= rival.keys() for rival in report["baselines"].values())
+
+
+def test_lists_hold_items_once_and_masked_ones_nothing_owned(run: Any) -> None:
+    table = pl.read_parquet(run.out / "recommendations" / "recommendations.parquet")
+    assert table.columns == ["user", "split", "masked", "items", "scores", "target"]
+    assert len(table) == 3 * 40
+    owned: dict[str, set[str]] = {}
+    for row in run.rows:
+        owned.setdefault(row["reviewerID"], set()).add(row["asin"])
+    catalogue = {row["asin"] for row in run.rows}
+    for user, _, masked, items, scores, target in table.iter_rows():
+        assert len(set(items)) == len(items)
+        assert set(items) <= catalogue
+        assert scores == sorted(scores, reverse=True)
+        if masked:
+            assert not set(items) & (owned[user] - {target})
+        else:
+            assert len(items) == 24
+
+
+def test_a_second_run_makes_nothing_again(run: Any) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.out.glob("*/manifest.json")}
+    answer = run.run()
+    assert answer.err.count("stands") == len(STAGES)
+    assert before == {path: path.stat().st_mtime_ns for path in run.out.glob("*/manifest.json")}
+
+
+def test_only_what_depends_on_a_change_is_made_again_and_the_log_says_why(run: Any) -> None:
+    answer = run.run("--until", "vocabulary", vocabulary__size=50)
+    assert "vocabulary: made again, because of config.size: 60 -> 50" in answer.err
+    assert answer.err.count("stands") == 5
+    states = {entry["stage"]: entry for entry in json.loads(run.type("status", run.out, "--json").out)}
+    assert [stage for stage in STAGES if states[stage]["state"] == "done"] == STAGES[:6]
+    assert any("inputs.vocabulary" in reason for reason in states["model"]["reasons"])
+
+
+def test_the_same_raw_files_elsewhere_change_nothing(run: Any) -> None:
+    moved = run.folder / "elsewhere"
+    moved.mkdir()
+    for path in (run.reviews, run.metadata):
+        path.rename(moved / path.name)
+    answer = run.run(reviews__reviews=moved / run.reviews.name, reviews__metadata=moved / run.metadata.name)
+    assert answer.err.count("stands") == len(STAGES)
+
+
+def test_a_changed_artefact_is_noticed_and_made_again(run: Any) -> None:
+    (run.out / "codes" / "codes.npz").write_bytes(b"harm")
+    assert "codes            stale    codes.npz was changed" in run.type("status", run.out).out
+    answer = run.run("--until", "vocabulary")
+    assert "codes: made again, because of codes.npz was changed" in answer.err
+    assert "vocabulary: stands" in answer.err
+
+
+def test_status_of_a_run_that_was_not_finished(world: Any) -> None:
+    assert world.run("--until", "sequences").code == 0
+    answer = world.type("status", world.out)
+    assert [line.split()[1] for line in answer.out.splitlines()] == ["done"] * 2 + ["missing"] * 7
+
+
+def test_two_runs_make_the_same(run: Any, finished: Path) -> None:
+    shutil.rmtree(run.out)
+    assert run.run().code == 0
+    assert results(run.out) == results(finished)
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same(world: Any, finished: Path) -> None:
+    command = [sys.executable, "-m", "clairo.cli", "--progress", "plain", *world.command()]
+    for moment in ("embeddings", "vocabulary", "model", "recommendations"):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (world.out / ".work" / moment).exists():
+            time.sleep(0.005)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert world.run().code == 0
+    assert results(world.out) == results(finished)
+
+
+def test_ctrl_c_stops_within_moments_and_the_run_goes_on(world: Any, finished: Path) -> None:
+    command = [sys.executable, "-m", "clairo.cli", *world.command(model__epochs=500, model__patience=500)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (world.out / ".work" / "model").exists():
+        time.sleep(0.01)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert world.run().code == 0
+    assert results(world.out) == results(finished)
+
+
+def test_a_moved_run_recommends_without_the_raw_files(run: Any) -> None:
+    moved = run.folder / "moved"
+    run.out.rename(moved)
+    run.reviews.unlink()
+    run.metadata.unlink()
+    history = [row["asin"] for row in run.rows if row["reviewerID"] == "U003"]
+    by_items = json.loads(run.type("recommend", moved, "--items", ",".join(history), "-k", 5, "--json").out)
+    by_user = json.loads(run.type("recommend", moved, "--user", "U003", "-k", 5, "--json").out)
+    assert by_items["items"] == by_user["items"]
+    assert [row["rank"] for row in by_items["items"]] == [1, 2, 3, 4, 5]
+    assert all(row["title"] and row["item"] not in history for row in by_items["items"])
+    direct = Recommender.load(moved).recommend(history, k=5)
+    assert direct == [(row["item"], pytest.approx(row["score"])) for row in by_items["items"]]
+
+
+@pytest.mark.parametrize("history", ["", "NOBODY,KNOWS"])
+def test_an_unknown_history_gets_popularity_and_the_answer_says_so(run: Any, history: str) -> None:
+    answer = run.type("recommend", run.out, "--items", history, "-k", 3, "--json")
+    reply = json.loads(answer.out)
+    assert reply["source"] == "popularity"
+    assert reply["ignored"] == [item for item in history.split(",") if item]
+    assert "most popular" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["recommend", "--user", "NOBODY"], "NOBODY"),
+        (["recommend", "--items", "I001", "-k", "0"], "k"),
+        (["describe", "NOTHING"], "NOTHING"),
+        (["describe", "0"], "'0'"),
+        (["describe", "999999"], "999999"),
+    ],
+)
+def test_questions_that_have_no_answer(run: Any, words: list[str], told: str) -> None:
+    answer = run.type(words[0], run.out, *words[1:])
+    assert answer.code == 2
+    assert told in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("harm", ["model", "vocabulary", "codes", "sequences"])
+def test_recommending_from_a_run_that_lacks_a_part_says_which(run: Any, harm: str) -> None:
+    shutil.rmtree(run.out / harm)
+    answer = run.type("recommend", run.out, "--items", "I001")
+    assert answer.code == 2
+    assert harm in answer.err
+
+
+def test_a_damaged_vocabulary_is_named(run: Any) -> None:
+    path = run.out / "vocabulary" / "vocabulary.json"
+    path.write_text(path.read_text()[:100])
+    answer = run.type("recommend", run.out, "--items", "I001")
+    assert answer.code == 2
+    assert "vocabulary.json" in answer.err
+
+
+def test_describe_tells_tokens_and_items_in_words(run: Any) -> None:
+    item = run.type("describe", run.out, "I003").out
+    assert "I003 (" in item
+    assert "text 1 = " in item
+    assert "disambiguation = " in item
+    token = run.type("describe", run.out, "1").out
+    assert token.startswith("token 1: text 1 = 0")
+    merged = run.type(
+        "describe", run.out, "150" if "merged" in run.type("describe", run.out, "150").out else "59"
+    )
+    assert "token" in (merged.out or merged.err)
+
+
+def test_report_is_written_again_from_the_artefacts(run: Any) -> None:
+    page = run.out / "report" / "report.html"
+    old = page.read_text()
+    page.write_text("gone")
+    answer = run.type("report", run.out)
+    assert answer.out.strip() == str(page)
+    assert len(page.read_text()) == pytest.approx(len(old), rel=0.01)
+
+
+def test_progress_as_json_lines_goes_to_standard_error(world: Any) -> None:
+    answer = world.type("--progress", "json", *world.command("--until", "codes"))
+    entries = [json.loads(line) for line in answer.err.splitlines()]
+    assert any(entry.get("step") and entry["state"] == "done" for entry in entries)
+    assert answer.out.strip() == str(world.out / "codes")
+
+
+def test_a_second_run_in_the_same_folder_is_kept_out(world: Any) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clairo.cli", *world.command(model__epochs=500, model__patience=500)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        while process.poll() is None and not (world.out / ".work" / "model").exists():
+            time.sleep(0.01)
+        answer = world.run()
+        assert answer.code == 2
+        assert "another clairo works" in answer.err
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_help_answers_without_heavy_libraries() -> None:
+    heavy = ("torch", "transformers", "polars", "faiss", "sklearn", "skimage")
+    script = (
+        "import sys\nfrom clairo.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "recommend" in done.stdout
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).with_name("clairo")
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0
+    assert done.stdout.startswith("clairo ")
