@@ -153,7 +153,7 @@ def _code(
     from clairo.codes.quantizer import Quantizer
 
     rows = training & embedding.present
-    with log.step(f"quantize {name}"):
+    with log.step(f"quantize {name}", total=int(rows.sum())) as step:
         quantizer = Quantizer.train(
             embedding.vectors[rows],
             books=cfg.books,
@@ -161,6 +161,7 @@ def _code(
             iterations=cfg.iterations,
             seed=rng.derive(seed, "codes", name),
         )
+        step.advance(int(rows.sum()))
     quantizer.save(out / f"{name}.faiss")
     codes = quantizer.encode(embedding.vectors)
     absent = ~embedding.present
