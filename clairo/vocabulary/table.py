@@ -42,9 +42,9 @@ class Vocabulary:
         features: npt.ArrayLike,
         offsets: npt.ArrayLike,
         events: npt.ArrayLike,
-        size: int = 40_000,
+        size: SupportsIndex = 40_000,
         cardinalities: npt.ArrayLike | None = None,
-        threads: int | None = None,
+        threads: SupportsIndex | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> "Vocabulary":
         """Merge the heaviest pair of tokens of the corpus, again and again.
@@ -160,7 +160,7 @@ class Vocabulary:
         events: npt.ArrayLike,
         seed: SupportsIndex = 0,
         rows: npt.ArrayLike | None = None,
-        threads: int | None = None,
+        threads: SupportsIndex | None = None,
     ) -> tuple[Tokens, Offsets]:
         """Put every action's tokens in a random order and merge neighbours, lowest merge id first.
 
@@ -195,7 +195,7 @@ class Vocabulary:
         features: npt.ArrayLike,
         offsets: npt.ArrayLike,
         events: npt.ArrayLike,
-        threads: int | None = None,
+        threads: SupportsIndex | None = None,
     ) -> tuple[Tokens, Offsets]:
         """Merge without permutation, at the place with the largest weight times priority first.
 
@@ -203,7 +203,9 @@ class Vocabulary:
         """
         return self._core.encode_deterministic(*_corpus(features, offsets, events), _threads(threads))
 
-    def canonical(self, features: npt.ArrayLike, threads: int | None = None) -> tuple[Tokens, Offsets]:
+    def canonical(
+        self, features: npt.ArrayLike, threads: SupportsIndex | None = None
+    ) -> tuple[Tokens, Offsets]:
         """The tokens of each item on its own, sorted, as the model is to generate them; one row an item."""
         return self._core.canonical(integers("features", features, np.int64, 2), _threads(threads))
 
@@ -233,7 +235,7 @@ def _corpus(
     )
 
 
-def _threads(threads: int | None) -> int | None:
+def _threads(threads: SupportsIndex | None) -> int | None:
     return None if threads is None else whole("threads", threads, 1, _MOST_THREADS)
 
 
