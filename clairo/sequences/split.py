@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Cut:
-    """A split, (n_users,) int64 each: training events, and positions of the targets, -1 for none."""
+    """A split.
+
+    Attributes:
+        train_end: (n_users,) int64, how many leading events train.
+        validation: (n_users,) int64, position of the target among the user's events, -1 for none.
+        test: the same for the test target.
+    """
 
     train_end: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -32,6 +38,8 @@ def by_time(
 ) -> Cut:
     """Events before `validation_from` train; a user's first event of each later period is its target.
 
+    A target that is the user's very first event is none: there is no history to recommend from.
+
     Args:
         offsets: (n_users + 1,) of users into `times`.
         times: (n_events,) unix seconds, rising within a user.
@@ -43,9 +51,14 @@ def by_time(
     before_test = _before(offsets, times, test_from)
     return Cut(
         train_end=before_validation,
-        validation=np.where(before_validation < before_test, before_validation, -1),
-        test=np.where(before_test < lengths, before_test, -1),
+        validation=_target(before_validation, before_test),
+        test=_target(before_test, lengths),
     )
+
+
+def _target(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`first` where it lies before `end` and has an event before it, -1 elsewhere."""
+    return np.where((first < end) & (first > 0), first, -1)
 
 
 def _before(offsets: NDArray[np.int64], times: NDArray[np.int64], moment: int) -> NDArray[np.int64]:

@@ -1,23 +1,27 @@
 """The sequences stage: events in, every user's history and its split out."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from clairo.artifacts import Sequences, store
 from clairo.config import SequencesConfig
 from clairo.errors import InputError
 from clairo.log import logger
-from clairo.sequences import ready, split
+from clairo.sequences.assemble import assemble, users_with_ties
 from clairo.sequences.events import Events, first_of_pairs, k_core
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_OPTIONS = ("histories", "user_ids", "item_ids", "items")
 
 
 def inputs(cfg: SequencesConfig) -> list[Path]:
-    """The files of the door `source = "files"`; none otherwise.
+    """The files that `source = "files"` reads; none for `reviews`.
 
     Raises:
         InputError: no histories are set, or a file is not there.
@@ -25,167 +29,157 @@ def inputs(cfg: SequencesConfig) -> list[Path]:
     if cfg.source == "reviews":
         return []
     if cfg.histories is None:
-        raise InputError('sequences.source = "files" needs sequences.histories')
-    named = {name: getattr(cfg, name) for name in ("histories", "user_ids", "item_ids", "items")}
-    for name, path in named.items():
-        if path is not None and not path.is_file():
-            raise InputError(f"sequences.{name}: there is no file {path}")
-    return [path for path in named.values() if path is not None]
+        raise InputError(
+            "no histories to read: sequences.histories is not set",
+            hint="set it to a `*.inter.json` or a `*.test.inter`, and sequences.item_ids to the file that "
+            "gives its items their names",
+        )
+    named = {f"sequences.{name}": getattr(cfg, name) for name in _OPTIONS}
+    return [_file(option, path) for option, path in named.items() if path is not None]
 
 
 def make(cfg: SequencesConfig, *, reviews: Path | None, out: Path, seed: int) -> dict[str, Any]:
     """Write `sequences.npz`, `items.parquet` and `report.json` into `out`.
 
-    Order: repeats are dropped first, then items without image, then the k-core repeats until it is stable.
-    Users and items are numbered in the order of their original ids, or of their dense ids for ready files.
-    Nothing here is random: `seed` is taken because every stage takes it.
+    Filters, in this order: repeats, items without image, the k-core. Events of a user stand in time order;
+    equal times keep the order of the published file. Users and items are sorted by original id, or by dense
+    id for ready files, and each has an event: the catalogue is what was chosen at least once.
+
+    Leave-one-out: a user of two events has a test target but none for validation, a user of one event only
+    trains. Time: a user's target is the first event of a period, if there is any event before it.
+
+    Args:
+        cfg: the section.
+        reviews: folder of the reviews stage, for `source = "reviews"`.
+        out: folder to write to.
+        seed: unused, nothing here is random.
+
+    Returns:
+        The report: users, items and events before and after each filter, the split, ties.
 
     Raises:
-        InputError: a file is damaged, or nothing is left to train and test on.
+        InputError: a file is missing or damaged, or nothing is left to train and test on.
     """
     del seed
-    if cfg.source == "files":
-        assert cfg.histories is not None  # noqa: S101 - `inputs` has refused this
-        events, users, items = ready.read(cfg.histories, cfg.user_ids, cfg.item_ids)
-        table = ready.item_table(cfg.items, items)
-    else:
-        assert reviews is not None  # noqa: S101 - the pipeline brings it with this source
-        events, users, items, table = _from_reviews(reviews)
-    report: dict[str, Any] = {"before": _counts(events)}
-    events = _filtered(events, table, cfg, report)
-    user_rows, events = _renumber(events, "user")
-    item_rows, events = _renumber(events, "item")
-    sequences = _assemble(events.in_order(), users[user_rows], items[item_rows], cfg)
-    report |= {"after": _counts(events), **_split_counts(sequences)}
-    _check(sequences, cfg)
+    events, table = _read(cfg, reviews)
+    report: dict[str, Any] = {"source": cfg.source, "read": events.counts(), "without_event": _unused(events)}
+    events, rows = _filtered(events, table, cfg, report).compact()
+    if not len(events) or len(events.items) < 2:
+        raise _nothing_left(len(events), cfg, report)
+    sequences = assemble(events, days=_days(cfg), max_history=cfg.max_history)
+    report |= {"after": events.counts(), "split": _split(sequences, cfg), "ties": _ties(sequences)}
+    _check(sequences)
     sequences.save(out)
-    train_events = np.bincount(sequences.training()[1], minlength=sequences.n_items).astype(np.uint32)
-    table[item_rows].with_columns(pl.Series("train_events", train_events)).write_parquet(
-        out / "items.parquet"
-    )
+    _write_items(table, rows, sequences, out)
     store.write_json(out / "report.json", report)
-    counts = report["after"]
-    logger.info("%(events)d events of %(users)d users with %(items)d items are left", counts)
+    logger.info("%(users)d users, %(items)d items and %(events)d events are left", report["after"])
     return report
 
 
-def _from_reviews(folder: Path) -> tuple[Events, NDArray[np.str_], NDArray[np.str_], pl.DataFrame]:
-    frame = pl.read_parquet(folder / "events.parquet", columns=["user", "item", "time", "row"]).sort("row")
-    table = pl.read_parquet(folder / "items.parquet").sort("item")
-    users, items = frame["user"].unique().sort(), table["item"]
-    events = Events(
-        _index(frame["user"], users), _index(frame["item"], items), frame["time"].fill_null(-1).to_numpy()
-    )
-    return events, users.to_numpy().astype(np.str_), items.to_numpy().astype(np.str_), table
+def _file(option: str, path: Path) -> Path:
+    if path.is_dir():
+        raise InputError(f"{option} = {path} is a folder, not a file")
+    if not path.is_file():
+        raise InputError(f"{option}: there is no file {path}", hint="check the path")
+    return path
 
 
-def _index(values: pl.Series, among: pl.Series) -> NDArray[np.int64]:
-    """Position of each value in `among`, whose values differ."""
-    return values.replace_strict(among, pl.arange(len(among), eager=True), return_dtype=pl.Int64).to_numpy()
+def _days(cfg: SequencesConfig) -> tuple[date, date] | None:
+    if cfg.split != "time" or cfg.validation_from is None or cfg.test_from is None:
+        return None  # a split by time without its days is refused by the configuration
+    return cfg.validation_from, cfg.test_from
 
 
-def _filtered(events: Events, table: pl.DataFrame, cfg: SequencesConfig, report: dict[str, Any]) -> Events:
+def _read(cfg: SequencesConfig, reviews: Path | None) -> "tuple[Events, pl.DataFrame]":
+    from clairo.sequences import raw, ready, ready_items
+
+    if cfg.source == "reviews":
+        if reviews is None:
+            raise InputError('sequences.source = "reviews" needs the folder of the reviews stage')
+        return raw.read(reviews)
+    histories = inputs(cfg)[0]
+    events, dense = ready.read(histories, cfg.user_ids, cfg.item_ids)
+    return events, ready_items.read(cfg.items, events.items, dense)
+
+
+def _unused(events: Events) -> dict[str, int]:
+    """Ids that are named somewhere but have no event, and so are left out."""
+    counts = events.counts()
+    return {"users": len(events.users) - counts["users"], "items": len(events.items) - counts["items"]}
+
+
+def _filtered(events: Events, table: "pl.DataFrame", cfg: SequencesConfig, report: dict[str, Any]) -> Events:
     if cfg.repeats == "first":
-        kept = first_of_pairs(events)
-        report["repeats_dropped"] = int(len(kept) - kept.sum())
-        events = events.keep(kept)
+        events = _keep(events, first_of_pairs(events), "repeats", report)
     if cfg.need_image:
-        pictured = _has_image(table)
-        kept = pictured[events.item]
-        report["without_image"] = {"items": int((~pictured).sum()), "events": int((~kept).sum())}
-        events = events.keep(kept)
-    kept = k_core(events, cfg.min_user_events, cfg.min_item_events)
-    report["k_core"] = {"events_dropped": int(len(kept) - kept.sum())}
-    return events.keep(kept)
+        events = _keep(events, _pictured(table)[events.item], "need_image", report)
+    marks, rounds = k_core(events, cfg.min_user_events, cfg.min_item_events)
+    events = _keep(events, marks, "k_core", report)
+    report["k_core"]["rounds"] = rounds
+    return events
 
 
-def _has_image(table: pl.DataFrame) -> NDArray[np.bool_]:
-    if "image_urls" not in table.columns:
-        raise InputError(
-            "sequences.need_image = true, but these items carry no image addresses",
-            hint="leave need_image out for ready files",
-        )
-    return (table["image_urls"].list.len().fill_null(0) > 0).to_numpy()
+def _keep(events: Events, marks: NDArray[np.bool_], name: str, report: dict[str, Any]) -> Events:
+    kept = events.keep(marks)
+    report[name] = {**kept.counts(), "dropped": len(events) - len(kept)}
+    return kept
 
 
-def _renumber(events: Events, what: str) -> tuple[NDArray[np.int64], Events]:
-    """Old indices that still occur, and the events with indices among those."""
-    rows, index = np.unique(getattr(events, what), return_inverse=True)
-    fields = {"user": events.user, "item": events.item, "time": events.time, what: index}
-    return rows, Events(**fields)
+def _pictured(table: "pl.DataFrame") -> NDArray[np.bool_]:
+    return table["image_urls"].list.len().fill_null(0).to_numpy() > 0
 
 
-def _assemble(
-    events: Events, users: NDArray[np.str_], items: NDArray[np.str_], cfg: SequencesConfig
-) -> Sequences:
-    lengths = np.bincount(events.user, minlength=len(users))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    if cfg.split == "time":
-        if (events.time < 0).any():
-            raise InputError('sequences.split = "time" needs times, which some of these events lack')
-        cut = split.by_time(offsets, events.time, _seconds(cfg.validation_from), _seconds(cfg.test_from))
+def _nothing_left(n_events: int, cfg: SequencesConfig, report: dict[str, Any]) -> InputError:
+    read = "{events} events of {users} users and {items} items".format_map(report["read"])
+    what = "one item is" if n_events else "no event is"
+    cores = f"min_user_events = {cfg.min_user_events} and min_item_events = {cfg.min_item_events}"
+    if cfg.need_image and not report["need_image"]["events"]:
+        hint = "no item has image addresses: set sequences.need_image = false"
     else:
-        cut = split.leave_one_out(lengths)
-    return Sequences(
-        items=items,
-        users=users,
-        offsets=offsets,
-        events=events.item.astype(np.uint32),
-        times=events.time,
-        train_end=cut.train_end,
-        validation=cut.validation,
-        test=cut.test,
-        ties=_last_ties(offsets, events.time),
-        max_history=cfg.max_history,
+        hint = "lower sequences.min_user_events and sequences.min_item_events, or take more data"
+    return InputError(
+        f"{what} left of {read} ({cores})",
+        hint=hint,
     )
 
 
-def _seconds(day: date | None) -> int:
-    assert day is not None  # noqa: S101 - the configuration has refused this
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-
-
-def _last_ties(offsets: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a user's last event has the time, if that is known, of the event before it."""
-    ties = np.zeros(len(offsets) - 1, dtype=np.bool_)
-    two = np.flatnonzero(np.diff(offsets) >= 2)
-    last = offsets[1:][two] - 1
-    ties[two] = (times[last] == times[last - 1]) & (times[last] >= 0)
-    return ties
-
-
-def _counts(events: Events) -> dict[str, int]:
+def _split(sequences: Sequences, cfg: SequencesConfig) -> dict[str, Any]:
+    lengths = np.diff(sequences.offsets)
     return {
-        "events": len(events),
-        "users": len(np.unique(events.user)),
-        "items": len(np.unique(events.item)),
-    }
-
-
-def _split_counts(sequences: Sequences) -> dict[str, Any]:
-    return {
+        "kind": cfg.split,
         "training_events": int(sequences.train_end.sum()),
         "training_items": int(sequences.training_items().sum()),
+        "training_users": int((sequences.train_end > 0).sum()),
         "validation_users": int((sequences.validation >= 0).sum()),
         "test_users": int((sequences.test >= 0).sum()),
-        "last_event_ties": int(sequences.ties.sum()),
-        "times_known": bool((sequences.times >= 0).all()),
+        "users_of_one_event": int((lengths == 1).sum()),
+        "users_of_two_events": int((lengths == 2).sum()),
+        "longest_history": int(lengths.max()),
     }
 
 
-def _check(sequences: Sequences, cfg: SequencesConfig) -> None:
-    cores = f"min_user_events = {cfg.min_user_events}, min_item_events = {cfg.min_item_events}"
-    if not len(sequences.events):
-        raise InputError(
-            f"no events are left of these reviews ({cores})",
-            hint="lower sequences.min_user_events or sequences.min_item_events",
-        )
-    if sequences.n_items < 2:
-        raise InputError(f"a catalogue of one item leaves nothing to recommend ({cores})")
-    if not (sequences.validation >= 0).any() or not (sequences.test >= 0).any():
-        raise InputError(
-            "no user has a validation and a test event",
-            hint='split = "leave-one-out" needs users of three events; split = "time" events in both periods',
-        )
+def _ties(sequences: Sequences) -> dict[str, Any]:
+    return {
+        "times_known": bool((sequences.times >= 0).all()),
+        "users_with_ties": users_with_ties(sequences.offsets, sequences.times),
+        "users_whose_last_event_ties": int(sequences.ties.sum()),
+    }
+
+
+def _check(sequences: Sequences) -> None:
     if not sequences.train_end.any():
         raise InputError("no event is left to train on", hint="move sequences.validation_from to a later day")
+    for split in ("validation", "test"):
+        if not (getattr(sequences, split) >= 0).any():
+            raise InputError(
+                f"no user has a {split} target",
+                hint='split = "leave-one-out" needs users of three events, split = "time" users with events '
+                f"before and after sequences.{split}_from",
+            )
+
+
+def _write_items(table: "pl.DataFrame", rows: NDArray[np.int64], sequences: Sequences, out: Path) -> None:
+    import polars as pl
+
+    counts = np.bincount(sequences.training()[1], minlength=sequences.n_items).astype(np.uint32)
+    table[rows].with_columns(pl.Series("train_events", counts)).write_parquet(out / "items.parquet")
