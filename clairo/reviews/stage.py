@@ -1,9 +1,9 @@
 """The reviews stage: raw files in, `events.parquet` and `items.parquet` out."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from clairo.artifacts import store
 from clairo.config import ReviewsConfig, ShopConfig
 from clairo.errors import InputError
 from clairo.log import logger
@@ -49,7 +49,7 @@ def make(cfg: ReviewsConfig, *, out: Path, seed: int) -> dict[str, Any]:
     about = metadata.write(files[1] if len(files) > 1 else None, found.items, out, skip=skip)
     report = {"source": cfg.source, "reviews": found.report, **about}
     _say(report)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    store.write_json(out / "report.json", report)
     return report
 
 
