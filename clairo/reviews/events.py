@@ -70,7 +70,7 @@ def write(path: Path, out: Path, *, skip: bool) -> Events:
     sink(tally.watch(rows.frames()), SCHEMA, out / FILE)
     if not tally.pairs.shown:
         raise InputError(f"{path} has no row with an item, a user and a time")
-    return Events(tally.items, {**rows.counts(), **tally.counts(), "columns": columns})
+    return Events(tally.items, {**rows.counts(), **tally.counts(), "columns": list(columns) if columns else None})
 
 
 class _Tally:

@@ -247,13 +247,13 @@ def test_ratings_are_read_in_either_order_of_columns(tmp_path: Path, name: str, 
     assert frame["user"].to_list() == ["A1UBHTUUIFJUTX", "A2MN5JQMIY0FQ2", "A25POI5IGGENPM"]
     assert frame["rating"].to_list() == [5, 3, 1]
     assert frame["time"].to_list() == [1500000000, 1400000000, 1300000000]
-    assert report["columns"] == (events.USER_FIRST if user_first else events.ITEM_FIRST)
+    assert report["columns"] == list(events.USER_FIRST if user_first else events.ITEM_FIRST)
 
 
 def test_ratings_whose_ids_do_not_tell_are_read_as_published_in_2018(tmp_path: Path) -> None:
     frame, report = _write(tmp_path, b"item,user,5,7\n", name="ratings.csv")
     assert frame.row(0) == ("item", "user", 7, 5, 0)
-    assert report["columns"] == events.ITEM_FIRST
+    assert report["columns"] == list(events.ITEM_FIRST)
 
 
 @pytest.mark.parametrize(
