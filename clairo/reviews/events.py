@@ -70,7 +70,8 @@ def write(path: Path, out: Path, *, skip: bool) -> Events:
     sink(tally.watch(rows.frames()), SCHEMA, out / FILE)
     if not tally.pairs.shown:
         raise InputError(f"{path} has no row with an item, a user and a time")
-    return Events(tally.items, {**rows.counts(), **tally.counts(), "columns": list(columns) if columns else None})
+    order = list(columns) if columns else None
+    return Events(tally.items, {**rows.counts(), **tally.counts(), "columns": order})
 
 
 class _Tally:
