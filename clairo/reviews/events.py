@@ -156,7 +156,7 @@ def column_order(path: Path) -> tuple[str, ...]:
     lines = chunk.text.split(b"\n", _SAMPLE)[:_SAMPLE] if chunk else []
     rows = [fields for line in lines if len(fields := line.strip().split(b",")) == len(ITEM_FIRST)]
     first, second = (sum(bool(_ASIN.fullmatch(row[place])) for row in rows) for place in (0, 1))
-    if max(first, second) < 0.9 * len(rows) or min(first, second) > 0.1 * len(rows):
+    if not rows or max(first, second) < 0.9 * len(rows) or min(first, second) > 0.1 * len(rows):
         logger.warning("%s: ids do not tell items from users; read as item,user,rating,time", path.name)
         return ITEM_FIRST
     return ITEM_FIRST if first > second else USER_FIRST

@@ -250,6 +250,12 @@ def test_ratings_are_read_in_either_order_of_columns(tmp_path: Path, name: str, 
     assert report["columns"] == list(events.USER_FIRST if user_first else events.ITEM_FIRST)
 
 
+def test_ratings_without_a_whole_row_at_their_head_are_taken_in_the_order_of_2018(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(b"broken\n" * 2000 + RATINGS)
+    assert events.column_order(path) == events.ITEM_FIRST
+
+
 def test_ratings_whose_ids_do_not_tell_are_read_as_published_in_2018(tmp_path: Path) -> None:
     frame, report = _write(tmp_path, b"item,user,5,7\n", name="ratings.csv")
     assert frame.row(0) == ("item", "user", 7, 5, 0)
