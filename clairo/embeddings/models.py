@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,17 @@ def device(name: str) -> str:
             hint='embeddings.device = "auto" takes what is there',
         ) from None
     return name
+
+
+def refuse_missing_folder(model: str, option: str) -> None:
+    """Refuse what is a path, not a name of a hub, and leads nowhere: a hub would be asked for a minute.
+
+    Raises:
+        InputError: there is no such folder or file.
+    """
+    path = Path(model).expanduser()
+    if model.startswith(("/", "./", "../", "~")) and not path.exists():
+        raise InputError(f"{option}: there is no folder {model}", hint="check the path")
 
 
 @contextmanager

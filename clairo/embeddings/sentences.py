@@ -32,6 +32,7 @@ class SentenceEncoder:
             InputError: it does not load.
         """
         advice = f"give the folder of a model, or fetch it while connected: hf download {model}"
+        models.refuse_missing_folder(model, "embeddings.text.model")
         with models.loading(f"embeddings.text.model = {model!r}", hint=hint or advice):
             from sentence_transformers import SentenceTransformer
 

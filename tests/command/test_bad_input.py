@@ -269,7 +269,7 @@ CASES: list[tuple[Callable[[Any], Any], list[str]]] = [
     (empty_reviews, ["Things_5.json.gz"]),
     (no_gzip, ["Things_5.json.gz", "gzip"]),
     (users_of_one_event, ["no user has"]),
-    (nothing_after_the_core, ["no events are left", "min_item_events"]),
+    (nothing_after_the_core, ["min_item_events = 1000", "lower"]),
     (catalogue_of_one_item, ["one item"]),
     (time_split_without_days, ["validation_from"]),
     (time_split_after_the_end, ["no user has"]),
