@@ -1,6 +1,6 @@
 """The shop's pictures: a look is a palette and a pattern, and nothing else of an item shows.
 
-A picture has a white background and one object of random shape, filled with the look. Hue, lightness, size,
+A picture has a whitish background and one object of random shape, filled with the look. Hue, lightness, size,
 phase, angle, place, noise and the shape of the object are drawn for each picture.
 """
 
@@ -17,7 +17,7 @@ SIDE = 96
 """Height and width of a picture, pixels."""
 _QUALITY = 88
 _NOISE = 8.0
-_HUE_JITTER, _VALUE_JITTER = 0.012, 0.06
+_HUE_JITTER, _VALUE_JITTER = 0.015, 0.08
 
 Field = NDArray[np.float64]
 Pattern = Callable[[Field, Field, np.random.Generator], Field]
@@ -130,7 +130,7 @@ def paint(look: Look, random: np.random.Generator) -> NDArray[np.uint8]:
     mix = look.pattern(_X, _Y, random)[..., None]
     hue, value = random.normal(0, _HUE_JITTER), random.normal(0, _VALUE_JITTER)
     inside = (1 - mix) * _colour(look.ground, hue, value) + mix * _colour(look.figure, hue, value)
-    picture = np.where(_object(random)[..., None], inside, 250.0)
+    picture = np.where(_object(random)[..., None], inside, random.uniform(215, 255))
     noise = random.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * _NOISE
     return np.asarray(np.clip(picture + noise, 0, 255), dtype=np.uint8)
 
@@ -149,7 +149,7 @@ def _colour(hsv: tuple[float, float, float], hue: float, value: float) -> NDArra
 
 def _object(random: np.random.Generator) -> NDArray[np.bool_]:
     """Where the object is: anything between an ellipse and a rectangle, most of the picture wide."""
-    half_width, half_height = SIDE * random.uniform(0.36, 0.48, size=2)
+    half_width, half_height = SIDE * random.uniform(0.3, 0.48, size=2)
     middle_x, middle_y = SIDE * (0.5 + random.uniform(-0.03, 0.03, size=2))
     power = random.uniform(2.0, 8.0)
     distance = np.abs((_X - middle_x) / half_width) ** power + np.abs((_Y - middle_y) / half_height) ** power

@@ -13,6 +13,7 @@ from clairo.shop.words import (
     FEATURES,
     GENERIC,
     HOUSE_BRANDS,
+    KIND_FEATURES,
     KINDS,
     SIZES,
     THEMES,
@@ -86,7 +87,7 @@ def _record(asin: str, theme: int, kind: int, seed: int) -> Record:
         "also_buy": [],
         "tech2": "",
         "brand": brand,
-        "feature": [words.fill(text) for text in _shuffled(FEATURES, random)[: random.integers(2, 5)]],
+        "feature": _features(words, random),
         "rank": f"{random.integers(1, 900_000):,} in Hobbies & Leisure (",
         "also_view": [],
         "details": {"Shipping Weight:": f"{weight:.1f} ounces", "ASIN: ": asin},
@@ -103,6 +104,12 @@ def _record(asin: str, theme: int, kind: int, seed: int) -> Record:
 def _title(brand: str, words: _Words, random: np.random.Generator) -> str:
     core = f"{brand} {words.generic()} {words.theme()} {words.theme()} {words.kind()}".title()
     return f"{core}, {_pick(SIZES, random)}" if random.random() < _SIZE_SHARE else core
+
+
+def _features(words: _Words, random: np.random.Generator) -> list[str]:
+    """Two to four lines; one of them names the kind."""
+    templates = _shuffled(FEATURES, random)[: random.integers(1, 4)]
+    return [words.fill(text) for text in _shuffled([*templates, _pick(KIND_FEATURES, random)], random)]
 
 
 def _description(words: _Words, random: np.random.Generator) -> list[str]:

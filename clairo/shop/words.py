@@ -29,113 +29,97 @@ THEMES = (
         "sailing",
         "Windlass Harbourline Tidewater Mainstay",
         "Sailing, Boating & Yachts, Nautical Sports",
-        "sail mast rigging jib halyard keel rudder anchor mooring dinghy yacht spinnaker winch tiller buoy "
-        "nautical regatta cleat",
+        "sail mast rigging jib halyard keel rudder anchor mooring dinghy yacht spinnaker",
     ),
     _theme(
         "gardening",
         "Thumbleaf Rootwell Potterton Hedgerow",
         "Gardening, Lawn & Borders, Outdoor Planting",
-        "garden seedling compost trowel pruning shears flowerbed soil hoe watering mulch perennial planter "
-        "weeding lawn shrub vegetable topsoil",
+        "garden seedling compost trowel pruning shears flowerbed soil hoe watering mulch perennial",
     ),
     _theme(
         "astronomy",
         "Zenithal Farsight Meridiem Skyward",
         "Astronomy, Telescopes & Mounts, Night Sky",
-        "telescope eyepiece galaxy nebula stargazing lunar planet constellation orbit refractor equatorial "
-        "observatory comet meteor astronomer celestial eclipse finderscope",
+        "telescope eyepiece galaxy nebula stargazing lunar planet constellation orbit refractor comet meteor",
     ),
     _theme(
         "baking",
         "Crumbly Hearthside Risewell Millstone",
         "Baking, Bread & Pastry, Home Bakery",
-        "dough flour cake pastry whisk oven sourdough icing fondant bread baguette muffin yeast cookie tart "
-        "proofing batter kneading",
+        "dough flour cake pastry whisk oven sourdough icing fondant bread baguette muffin",
     ),
     _theme(
         "cycling",
         "Velomark Spokesmith Cadence Tourmalet",
         "Cycling, Bikes & Parts, Road Riding",
-        "bicycle pedal derailleur handlebar spoke crankset tyre cassette peloton cyclist brake chainring "
-        "velodrome bike freewheel commuter wheelset headset",
+        "bicycle pedal derailleur handlebar spoke crankset tyre cassette peloton cyclist brake chainring",
     ),
     _theme(
         "fishing",
         "Riverbend Castaway Anglerest Stillwater",
         "Fishing, Angling & Bait, Lakes and Rivers",
-        "angler lure bait reel trout tackle hook bobber casting sinker lake carp salmon spinner creel bass "
-        "waders landing",
+        "angler lure bait reel trout tackle hook bobber casting sinker lake carp",
     ),
     _theme(
         "pottery",
         "Kilnworks Mudlark Throwell Claymoor",
         "Pottery, Ceramics & Kilns, Studio Clay",
-        "clay kiln glaze ceramic stoneware earthenware porcelain bisque slipware throwing vase potter raku "
-        "sgraffito wedging firing sculpting mug",
+        "clay kiln glaze ceramic stoneware earthenware porcelain bisque slipware throwing vase potter",
     ),
     _theme(
         "beekeeping",
         "Combfield Nectary Skepwell Drumble",
         "Beekeeping, Hives & Apiaries, Honey Making",
-        "hive honeycomb beekeeper apiary smoker swarm queen brood nectar beeswax pollen extractor honey veil "
-        "propolis colony drone foundation",
+        "hive honeycomb beekeeper apiary smoker swarm queen brood nectar beeswax pollen extractor",
     ),
     _theme(
         "knitting",
         "Purlwise Skeinery Woolcott Fleecemill",
         "Knitting, Yarn & Crochet, Needlecraft",
-        "yarn needle wool crochet skein cardigan purl stitch merino sock loom scarf fibre jumper darning "
-        "bobbin mitten hank",
+        "yarn needle wool crochet skein cardigan purl stitch merino sock loom scarf",
     ),
     _theme(
         "climbing",
         "Cragmaster Belaywell Highledge Cairnway",
         "Climbing, Ropes & Harnesses, Mountaineering",
-        "carabiner harness belay crag boulder rope cam quickdraw summit ascent crampon abseil piton alpine "
-        "climber bouldering route handhold",
+        "carabiner harness belay crag boulder rope cam quickdraw summit ascent crampon abseil",
     ),
     _theme(
         "woodworking",
         "Oakhurst Tenonby Sawyers Planewell",
         "Woodworking, Carpentry & Joinery, Timber Craft",
-        "chisel plane lathe dovetail sawdust mortise veneer timber joinery sanding clamp bandsaw carpenter "
-        "plywood router mallet workbench hardwood",
+        "chisel plane lathe dovetail sawdust mortise veneer timber joinery sanding clamp bandsaw",
     ),
     _theme(
         "aquarium",
         "Reefside Finbrook Aquadell Tankmate",
         "Aquariums, Fish Tanks & Reefs, Aquatic Pets",
-        "tank coral guppy reef filter algae aquatic heater cichlid shrimp betta substrate freshwater "
-        "plankton tetra driftwood aerator aquascape",
+        "tank coral guppy reef filter algae aquatic heater cichlid shrimp betta substrate",
     ),
     _theme(
         "calligraphy",
         "Inkwright Quillery Scriptorium Nibley",
         "Calligraphy, Pens & Lettering, Fine Writing",
-        "nib ink parchment flourish lettering inkwell quill script penmanship copperplate vellum gothic "
-        "italic monogram stationery envelope scribe blotter",
+        "nib ink parchment flourish lettering inkwell quill script penmanship copperplate vellum gothic",
     ),
     _theme(
         "photography",
         "Lumenar Shutterby Apertura Focalpoint",
         "Photography, Cameras & Lenses, Photo Studio",
-        "camera lens shutter tripod aperture darkroom exposure flash portrait viewfinder telephoto negative "
-        "bokeh macro snapshot lightbox rangefinder film",
+        "camera lens shutter tripod aperture darkroom exposure flash portrait viewfinder telephoto negative",
     ),
     _theme(
         "coffee",
         "Cupwell Roastery Grindhouse Morningside",
         "Coffee, Espresso & Brewing, Home Barista",
-        "espresso grinder beans barista crema roast latte portafilter brew cappuccino kettle dripper arabica "
-        "tamper demitasse steamed carafe percolator",
+        "espresso grinder beans barista crema roast latte portafilter brew cappuccino kettle dripper",
     ),
     _theme(
         "riding",
         "Gallopade Bridleway Stirrupton Paddocks",
         "Horse Riding, Equestrian & Tack, Stable Yard",
-        "stirrup bridle equestrian pony dressage paddock hoof reins jodhpurs stable grooming gallop mane "
-        "halter jockey farrier girth canter",
+        "stirrup bridle equestrian pony dressage paddock hoof reins jodhpurs stable grooming gallop",
     ),
 )
 
@@ -149,11 +133,11 @@ class Kind:
 
 
 KINDS = (
-    Kind("starter", ("starter", "primer", "taster", "introduction")),
-    Kind("tool", ("tool", "implement", "instrument", "utensil")),
-    Kind("refill", ("refill", "replacement", "spare", "restock")),
-    Kind("care", ("cleaner", "conditioner", "protector", "restorer")),
-    Kind("storage", ("organizer", "caddy", "holder", "container")),
+    Kind("starter", ("starter", "primer", "taster")),
+    Kind("tool", ("tool", "implement", "instrument")),
+    Kind("refill", ("refill", "replacement", "spare")),
+    Kind("care", ("cleaner", "conditioner", "restorer")),
+    Kind("storage", ("organizer", "caddy", "holder")),
 )
 
 HOUSE_BRANDS = ("Everyday", "Basics", "Northgate", "Homestead", "Value Line", "Generic")
@@ -173,6 +157,11 @@ FEATURES = (
     "Ships in frustration free packaging",
     "Fits most {a} and {b} needs",
     "{generic} materials throughout",
+)
+KIND_FEATURES = (
+    "The {kind} you reach for every day",
+    "A {kind} for beginners and experts alike",
+    "No other {kind} is as {generic}",
 )
 DESCRIPTIONS = (
     "This {generic} {kind} is for everyone who cares about {a}, {b} and {c}.",

@@ -17,7 +17,7 @@ from clairo.errors import InputError
 from clairo.shop import ShopFiles, Truth, best_ranks, best_scores, metadata, write_shop
 from clairo.shop.looks import LOOKS
 from clairo.shop.purchases import chain
-from clairo.shop.words import FEATURES, GENERIC, HOUSE_BRANDS, KINDS, SIZES, THEMES
+from clairo.shop.words import FEATURES, GENERIC, HOUSE_BRANDS, KIND_FEATURES, KINDS, SIZES, THEMES
 
 Score = Callable[[NDArray[np.uint32]], NDArray[np.float64]]
 
@@ -127,7 +127,7 @@ def test_themes_share_no_words_and_nothing_names_a_colour() -> None:
         "red cream orange brown yellow grey lime green mint teal white sky blue navy violet lilac pink black"
     )
     looks += " silver sand chocolate gold stripes checks dots gradient waves rings speckles colour pattern"
-    said = " ".join((*words, *GENERIC, *HOUSE_BRANDS, *SIZES, *FEATURES)).lower().split()
+    said = " ".join((*words, *GENERIC, *HOUSE_BRANDS, *SIZES, *FEATURES, *KIND_FEATURES)).lower().split()
     said += " ".join(category for theme in THEMES for category in theme.categories).lower().split()
     assert not set(said) & (set(looks.split()) - {"sky"})
 
