@@ -42,6 +42,22 @@ fn merges_run_from_left_to_right_and_emptied_sets_vanish() -> Result<()> {
     Ok(())
 }
 
+/// Items {1, 3} and {1, 2}, history {1, 3} {1, 2} {1, 2}. From left to right (1, 2) merges across both
+/// boundaries, as each set's own step inside comes after the boundary on its left: {3} 4 {} 4 {1}. The
+/// emptied set takes the slot on its left. The pair counted 1 in each set of both, 1/4 across the first
+/// boundary and twice that across the second.
+#[test]
+fn boundaries_come_before_the_next_set_and_the_left_slot_before_the_right() -> Result<()> {
+    let corpus = Corpus { features: vec![vec![0, 1], vec![0, 0]], histories: vec![vec![0, 1, 1]] };
+    let trainer = corpus.trainer(&Options { size: 5, cardinalities: None, threads: Some(1) })?;
+    assert_eq!(trainer.segmentation()[0].sets(), [[3], [4], [1]]);
+    assert_eq!(trainer.segmentation()[0].slots(), [0, 4]);
+    let vocabulary = trainer.finish();
+    assert_eq!(merges(&vocabulary), [(1, 2)]);
+    assert_eq!(exact(&vocabulary), (vec![11], 4));
+    Ok(())
+}
+
 /// The shared codes are tokens 11 and 12. Across, they count 5/4; inside, each own code counts 1 with its
 /// shared one.
 #[test]

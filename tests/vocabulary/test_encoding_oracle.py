@@ -1,8 +1,10 @@
 """The encodings beside oracles written from the specification alone: slow, and obvious."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clairo import Vocabulary
+from clairo import Vocabulary, _clairo
 
 Rules = dict[tuple[int, int], int]
 
@@ -41,17 +43,40 @@ class World:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
+    """Items, histories, and a vocabulary: trained on other histories of the items, or drawn rule by rule."""
     n_categories, n_values = draw(st.integers(1, 5)), draw(st.integers(1, 3))
     item = st.tuples(*[st.integers(0, n_values - 1)] * n_categories)
     features = draw(st.lists(item, min_size=1, max_size=8, unique=True))
     history = st.lists(st.integers(0, len(features) - 1), max_size=9)
-    histories = draw(st.lists(history, min_size=1, max_size=8))
-    offsets = np.cumsum([0, *map(len, histories)])
-    size = draw(st.integers(1, 60))
-    vocabulary = Vocabulary.train(features, offsets, list(chain(*histories)), size=size)
+    histories = st.lists(history, min_size=1, max_size=8)
+    source = draw(st.sampled_from([trained, drawn]))
+    vocabulary = source(draw, features, draw(histories))
     rules = {(u, v): i for i, (u, v) in enumerate(vocabulary.merges.tolist(), start=vocabulary.n_initial)}
-    # Other histories than those it was trained on.
-    return World(features, draw(st.lists(history, min_size=1, max_size=8)), vocabulary, rules)
+    return World(features, draw(histories), vocabulary, rules)
+
+
+def trained(draw: st.DrawFn, features: list[tuple[int, ...]], histories: list[list[int]]) -> Vocabulary:
+    offsets = np.cumsum([0, *map(len, histories)])
+    return Vocabulary.train(features, offsets, list(chain(*histories)), size=draw(st.integers(1, 60)))
+
+
+def drawn(draw: st.DrawFn, features: list[tuple[int, ...]], _histories: list[list[int]]) -> Vocabulary:
+    """Any rules with priorities that rise, fall and tie; now and then a rule twice, as in released files."""
+    initial = sorted(set(chain(*(enumerate(item) for item in features))))
+    tokens: list[list[int]] = [[-1, -1], *([category, value] for category, value in initial)]
+    for _ in range(draw(st.integers(0, 25))):
+        pair = st.integers(1, min(len(tokens) - 1, len(initial) + 6))
+        tokens.append([-1, *sorted((draw(pair), draw(pair)))])
+    n_rules = len(tokens) - len(initial) - 1
+    priorities = st.sampled_from([0.5, 1.0, 1.0, 2.0, 4.639999999999999, 4.64])
+    drawn_priorities = draw(st.lists(priorities, min_size=n_rules, max_size=n_rules))
+    content = {
+        "n_categories": len(features[0]),
+        "n_init_feats": len(initial) + 1,
+        "token2feat": tokens,
+        "priority": [0] * (len(initial) + 1) + drawn_priorities,
+    }
+    return Vocabulary(_clairo.Vocabulary.from_json(json.dumps(content).encode(), Path("drawn")))
 
 
 def split(tokens: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]) -> list[list[int]]:
@@ -184,7 +209,7 @@ def permuted(world: World, history: list[int], seed: int, row: int) -> list[int]
     return list(chain(*(generator.shuffled(world.tokens(item)) for item in history)))
 
 
-SLOWLY = settings(max_examples=100, deadline=None)
+SLOWLY = settings(max_examples=250, deadline=None)
 seeds = st.integers(0, 2**64 - 1)
 
 

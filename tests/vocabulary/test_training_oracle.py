@@ -136,7 +136,7 @@ MANY_CATEGORIES = Corpus([tuple(range(11)), tuple(range(1, 12))], [[0, 1, 0], [1
 @example(ONE_CATEGORY, 40)
 @example(FAR_APART, 60)
 @example(MANY_CATEGORIES, 60)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_merges_and_priorities_are_those_of_the_oracle(corpus: Corpus, size: int) -> None:
     vocabulary = corpus.train(size)
     assert vocabulary.counts is not None
