@@ -4,7 +4,7 @@ It is there so that a whole run can be tried without data, and so that claims ca
 a text or an order is worth to a recommender is known here, because it was planted.
 
 - *Theme* (16): a taste that only words tell: brand, title, categories, features, description. A theme has
-  many words and an item takes some of them, so two items of one theme may share hardly any. The picture tells
+  many words and an item takes some of them, so two items of one theme may share few. The picture tells
   nothing of it.
 - *Look* (12): a taste that only the picture tells: two colours and a pattern, with random hue, size, angle,
   place, object and noise. The text names no colour and no pattern.

@@ -1,6 +1,7 @@
 """The metadata of an item as published: its words tell the theme and, faintly, the kind; never the look."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from clairo.shop.words import (
     KINDS,
     SIZES,
     THEMES,
+    TITLE,
 )
 
 Record = dict[str, Any]
@@ -26,45 +28,24 @@ _SIZE_SHARE = 0.3
 _IMAGES = "https://images.shop.example/images/I/"
 
 
-class _Words:
-    """The words of one item: each call gives the next of its theme's, its kind's or the generic ones."""
+class _Words(dict[str, str]):
+    """The words of one item, by slot of a template: each look-up gives the next one, round and round."""
 
     def __init__(self, theme: int, kind: int, random: np.random.Generator) -> None:
-        self._theme = _shuffled(THEMES[theme].words, random)
-        self._kind = _shuffled(KINDS[kind].words, random)[:2]
-        self._generic = _shuffled(GENERIC, random)
-        self._taken = dict.fromkeys(("theme", "kind", "generic"), 0)
-
-    def _next(self, name: str, words: list[str]) -> str:
-        self._taken[name] += 1
-        return words[(self._taken[name] - 1) % len(words)]
-
-    def theme(self) -> str:
-        return self._next("theme", self._theme)
-
-    def kind(self) -> str:
-        return self._next("kind", self._kind)
-
-    def generic(self) -> str:
-        return self._next("generic", self._generic)
-
-    def fill(self, template: str) -> str:
-        """The template with every slot filled, beginning with a capital."""
-        text = template.format_map(_Slots(self))
-        return text[0].upper() + text[1:]
-
-
-class _Slots(dict[str, str]):
-    """Fills only the slots that a template has, so that no word is used up unseen."""
-
-    def __init__(self, words: _Words) -> None:
         super().__init__()
-        self._words = words
+        self._theme = cycle(_shuffled(THEMES[theme].words, random))
+        self._kind = cycle(_shuffled(KINDS[kind].words, random)[:2])
+        self._generic = cycle(_shuffled(GENERIC, random))
 
     def __missing__(self, slot: str) -> str:
         if slot.startswith("generic"):
-            return self._words.generic()
-        return self._words.kind() if slot == "kind" else self._words.theme()
+            return next(self._generic)
+        return next(self._kind if slot == "kind" else self._theme)
+
+    def fill(self, template: str) -> str:
+        """The template with every slot filled, beginning with a capital."""
+        text = template.format_map(self)
+        return text[0].upper() + text[1:]
 
 
 def records(catalogue: Catalogue, seed: int) -> Iterator[Record]:
@@ -102,7 +83,7 @@ def _record(asin: str, theme: int, kind: int, seed: int) -> Record:
 
 
 def _title(brand: str, words: _Words, random: np.random.Generator) -> str:
-    core = f"{brand} {words.generic()} {words.theme()} {words.theme()} {words.kind()}".title()
+    core = f"{brand} {words.fill(TITLE)}".title()
     return f"{core}, {_pick(SIZES, random)}" if random.random() < _SIZE_SHARE else core
 
 

@@ -147,6 +147,7 @@ GENERIC = _words(
 )
 SIZES = ("Pack of 2", "Pack of 3", "Large", "Small", "Medium", "Standard Size", "Set of 4", "2018 Edition")
 
+TITLE = "{generic} {a} {b} {kind}"
 FEATURES = (
     "Made for {a} and {b}",
     "A {generic} choice wherever {a} matters",
