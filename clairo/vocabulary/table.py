@@ -63,6 +63,8 @@ class Vocabulary:
                 the calling thread.
         """
         table, starts, rows = _corpus(features, offsets, events)
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress: must be callable, is {progress!r}")
         core = _clairo.Vocabulary.train(
             table,
             starts,

@@ -113,6 +113,7 @@ WRONG_TRAINING: list[tuple[str, dict[str, Any]]] = [
     (r"size: must be a whole number in 1\.\.\d+, is 1000000000000", {"size": 10**12}),
     (r"threads: must be a whole number in 1\.\.\d+, is 0", {"threads": 0}),
     (r"threads: must be a whole number, is 'all'", {"threads": "all"}),
+    (r"progress: must be callable, is True", {"progress": True}),
     (r"cardinalities: 1 given for 2 categories", {"cardinalities": [2]}),
     (r"cardinalities\[1\]: 0 is below 1", {"cardinalities": [2, 0]}),
     (r"cardinalities\[0\]: \d+ is below 1, or makes more than", {"cardinalities": [2**62, 2]}),
