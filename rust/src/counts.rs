@@ -87,13 +87,13 @@ impl Counts {
         self.0.iter().flatten().map(|(&pair, tally)| (pair, tally.count))
     }
 
-    /// Books the sorted changes of a history, and tells the pairs whose count rose.
-    pub fn book(&mut self, history: u32, changes: &Changes, mut risen: impl FnMut(Pair)) {
+    /// Books the sorted changes of a history, and tells the pairs whose count rose, with their counts by now.
+    pub fn book(&mut self, history: u32, changes: &Changes, mut risen: impl FnMut(Pair, Count)) {
         for (pair, change) in changes.net() {
             let shard = self.shard(pair);
-            book(&mut self.0[shard], history, pair, &change);
+            let count = book(&mut self.0[shard], history, pair, &change);
             if change.amount > 0 {
-                risen(pair);
+                risen(pair, count);
             }
         }
     }
@@ -104,7 +104,9 @@ impl Counts {
         workers.each(&mut self.0, |own, mine| {
             for (history, changes) in (first..).zip(block) {
                 let changes = changes.net().filter(|(pair, _)| shard_of(*pair, n_shards) == own);
-                changes.for_each(|(pair, change)| book(mine, history, pair, &change));
+                for (pair, change) in changes {
+                    book(mine, history, pair, &change);
+                }
             }
         });
     }
@@ -125,16 +127,18 @@ fn shard_of(pair: Pair, n_shards: usize) -> usize {
     (pair.first() as usize + pair.second() as usize) % n_shards
 }
 
-fn book(shard: &mut Shard, history: u32, pair: Pair, change: &Change) {
+fn book(shard: &mut Shard, history: u32, pair: Pair, change: &Change) -> Count {
     if change.amount == 0 {
-        return;
+        return 0;
     }
     let tally = shard.entry(pair).or_default();
     tally.count += change.amount;
     if change.arrives {
         tally.histories.push(history);
     }
-    if tally.count == 0 {
+    let count = tally.count;
+    if count == 0 {
         shard.remove(&pair);
     }
+    count
 }

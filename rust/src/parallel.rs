@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub type Observer<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// Rows worked on between two questions to the observer: some hundredths of a second.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
 
 /// Below this many rows threads cost more than they save.
 const FEW: usize = 64;

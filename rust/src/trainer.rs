@@ -61,7 +61,7 @@ impl Trainer {
             initial,
             size: options.size,
             counts: Counts::new(1),
-            queue: Queue::default(),
+            queue: Queue::new(),
             merges: Vec::new(),
             changes: Changes::default(),
             risen: Vec::new(),
@@ -86,7 +86,6 @@ impl Trainer {
             counts.book_block(first, &block, &workers);
             first += block.len() as u32;
         })?;
-        self.queue = Queue::new(&counts);
         self.counts = counts;
         Ok(())
     }
@@ -123,7 +122,7 @@ impl Trainer {
     }
 
     fn merge_in(&mut self, row: u32, pair: Pair, token: Token) {
-        let Self { weights, histories, counts, changes, risen, .. } = self;
+        let Self { weights, histories, counts, queue, changes, risen, .. } = self;
         let history = &mut histories[row as usize];
         changes.clear();
         let mut from = 0;
@@ -134,7 +133,9 @@ impl Trainer {
             from = after.last + 1;
         }
         changes.sort();
-        counts.book(row, changes, |pair| risen.push(pair));
+        // Whoever falls below the floor later in this merge is in the queue by then, and stale; whoever rises
+        // above it later is told then.
+        counts.book(row, changes, |pair, count| risen.extend(queue.takes(count).then_some(pair)));
     }
 
     /// The corpus as it is segmented by now, without its empty histories.
