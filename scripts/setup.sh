@@ -26,6 +26,7 @@ fi
 built=.venv/.built
 if [ ! -f "$built" ] || [ -n "$(find Cargo.toml Cargo.lock pyproject.toml rust -newer "$built" -print -quit)" ]; then
     echo "building the Rust core" >&2
-    VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin develop --release --locked --quiet >&2
+    words=$(VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin develop --release --locked --quiet 2>&1) || {
+        echo "$words" >&2; exit 1; }
     touch "$built"
 fi
