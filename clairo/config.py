@@ -238,6 +238,8 @@ class ModelConfig(Section):
     """Peak learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Weight decay of AdamW."""
+    softmax: Literal["trie", "vocabulary"] = "trie"
+    """Training's probabilities at a step sum to one over the tokens that can follow, or over all tokens."""
     label_smoothing: Share = 0.0
     """Label smoothing of the cross-entropy."""
     warmup_steps: Natural = 10_000

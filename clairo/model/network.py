@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 from transformers import T5Config, T5ForConditionalGeneration
 
 from clairo.tokens import END, IGNORED, PAD, START
@@ -52,17 +51,15 @@ def build(
 
 
 class Teacher(nn.Module):
-    """The network under teacher forcing: a batch to its mean cross-entropy."""
+    """The network under teacher forcing: a batch to its loss (see `clairo.model.loss`)."""
 
-    def __init__(self, network: T5ForConditionalGeneration, label_smoothing: float) -> None:
+    def __init__(self, network: T5ForConditionalGeneration, loss: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self._label_smoothing = label_smoothing
+        self.loss = loss
 
     def forward(self, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-        """Mean over labelled positions of the cross-entropy over all model ids, a scalar.
-
-        Only labelled positions reach the output layer, the largest of all where the vocabulary is large.
+        """The loss, a scalar.
 
         Args:
             ids: (batch, length) int64 model ids.
@@ -76,9 +73,8 @@ class Teacher(nn.Module):
             encoder_attention_mask=mask,
             use_cache=False,
         ).last_hidden_state
-        labelled = labels != IGNORED
-        logits = self.network.lm_head(states[labelled] * output_scale(self.network))
-        return functional.cross_entropy(logits, labels[labelled], label_smoothing=self._label_smoothing)
+        loss: Tensor = self.loss(states * output_scale(self.network), self.network.lm_head.weight, labels)
+        return loss
 
 
 def decoder_inputs(labels: Tensor) -> Tensor:

@@ -11,13 +11,16 @@ from clairo.errors import InputError
 from clairo.model import network, saved
 from clairo.model.checkpoint import Checkpoints
 from clairo.model.examples import Batches, Examples
+from clairo.model.loss import TrieLoss, VocabularyLoss
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
-from clairo.tokens import n_model_ids
+from clairo.tokens import Trie, n_model_ids
 from clairo.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import nn
 
     from clairo.config import ModelConfig
 
@@ -89,6 +92,7 @@ def _train(
     trainer = Trainer(
         model,
         Batches(examples, words, items.features, batch_size=cfg.batch_size, seed=seed),
+        _loss(cfg, words, items),
         validate,
         checkpoints,
         make_accelerator(cfg.device, cfg.precision),
@@ -96,7 +100,6 @@ def _train(
         epochs=cfg.epochs,
         learning_rate=cfg.learning_rate,
         weight_decay=cfg.weight_decay,
-        label_smoothing=cfg.label_smoothing,
         warmup_steps=cfg.warmup_steps,
         gradient_norm=cfg.gradient_norm,
         patience=cfg.patience,
@@ -119,6 +122,12 @@ def _train(
         validation=progress.best,
     )
     saved.save(out, model, meta)
+
+
+def _loss(cfg: ModelConfig, words: Vocabulary, items: Codes) -> nn.Module:
+    if cfg.softmax == "vocabulary":
+        return VocabularyLoss(cfg.label_smoothing)
+    return TrieLoss(Trie.build(*words.canonical(items.features)), cfg.label_smoothing)
 
 
 def _check(words: Vocabulary, items: Codes, histories: Sequences) -> None:

@@ -20,7 +20,7 @@ from clairo.model.network import Teacher, parameter_groups
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import T5ForConditionalGeneration
 
     from clairo.model.examples import Batch, Batches
@@ -53,6 +53,7 @@ class Trainer:
     Args:
         network: weights to start from; they are trained in place.
         batches: the training batches.
+        loss: what to minimise (see `clairo.model.loss`).
         validate: the metrics of a network, `ndcg@10` among them.
         checkpoints: where to go on from, and where to save.
         accelerator: device and precision.
@@ -60,7 +61,6 @@ class Trainer:
         epochs: most epochs; the schedule ends there.
         learning_rate: at the peak.
         weight_decay: of AdamW (Loshchilov and Hutter, ICLR 2019).
-        label_smoothing: of the cross-entropy.
         warmup_steps: see `schedule.warmup_steps`.
         gradient_norm: gradients are clipped to it.
         patience: evaluations without a better one before training stops.
@@ -73,6 +73,7 @@ class Trainer:
         self,
         network: T5ForConditionalGeneration,
         batches: Batches,
+        loss: nn.Module,
         validate: Callable[[T5ForConditionalGeneration], dict[str, float]],
         checkpoints: Checkpoints,
         accelerator: Accelerator,
@@ -81,7 +82,6 @@ class Trainer:
         epochs: int,
         learning_rate: float,
         weight_decay: float,
-        label_smoothing: float,
         warmup_steps: int,
         gradient_norm: float,
         patience: int,
@@ -103,7 +103,9 @@ class Trainer:
         self._optimizer = torch.optim.AdamW(
             parameter_groups(network, weight_decay), lr=learning_rate, fused=True
         )
-        self._teacher, self._stepper = accelerator.prepare(Teacher(network, label_smoothing), self._optimizer)
+        self._teacher, self._stepper = accelerator.prepare(
+            Teacher(network, loss.to(accelerator.device)), self._optimizer
+        )
         self._unsettled: list[Tensor] = []
         self._clock = self._saved_at = time.monotonic()
 

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 from transformers import T5ForConditionalGeneration
 
+from clairo.model.loss import VocabularyLoss
 from clairo.model.network import Teacher, build, decoder_inputs, parameter_groups
 from clairo.tokens import END, PAD, START
 
@@ -19,7 +20,7 @@ LABELS = torch.tensor([[9, 10, END], [11, END, -100]])
 
 def test_the_loss_and_its_gradients_are_those_of_transformers() -> None:
     ours, theirs = small().eval(), small().eval()
-    loss = Teacher(ours, label_smoothing=0.0)(IDS, IDS != PAD, LABELS)
+    loss = Teacher(ours, VocabularyLoss(0.0))(IDS, IDS != PAD, LABELS)
     expected = theirs(input_ids=IDS, attention_mask=IDS != PAD, labels=LABELS).loss
     torch.testing.assert_close(loss, expected)
     loss.backward()
@@ -34,7 +35,7 @@ def test_label_smoothing_mixes_in_every_id() -> None:
     log_probabilities = functional.log_softmax(logits, dim=-1)[LABELS != -100]
     exact = -log_probabilities.gather(1, LABELS[LABELS != -100][:, None]).mean()
     expected = 0.8 * exact - 0.2 * log_probabilities.mean()
-    torch.testing.assert_close(Teacher(network, 0.2)(IDS, IDS != PAD, LABELS), expected)
+    torch.testing.assert_close(Teacher(network, VocabularyLoss(0.2))(IDS, IDS != PAD, LABELS), expected)
 
 
 def test_the_decoder_reads_start_and_all_labels_but_the_last() -> None:
@@ -75,8 +76,8 @@ def test_norms_and_position_biases_do_not_decay() -> None:
 @pytest.mark.parametrize("precision", [torch.bfloat16])
 def test_it_runs_under_mixed_precision(precision: torch.dtype) -> None:
     network = small().eval()
-    exact = Teacher(network, 0.0)(IDS, IDS != PAD, LABELS)
+    exact = Teacher(network, VocabularyLoss(0.0))(IDS, IDS != PAD, LABELS)
     with torch.autocast("cpu", dtype=precision):
-        mixed = Teacher(network, 0.0)(IDS, IDS != PAD, LABELS)
+        mixed = Teacher(network, VocabularyLoss(0.0))(IDS, IDS != PAD, LABELS)
     assert mixed.dtype == torch.float32
     torch.testing.assert_close(mixed, exact, rtol=0.03, atol=0.03)
