@@ -37,7 +37,7 @@ class Edges:
     def logsumexp(self, values: Tensor) -> Tensor:
         """log(sum(exp(values))) over each beam's edges: (n,) to (beams,)."""
         nothing = values.new_full(self.count.shape, -torch.inf)
-        peak = nothing.scatter_reduce(0, self.beam, values, "amax")
+        peak = nothing.scatter_reduce(0, self.beam, values.detach(), "amax")
         rest = (values - peak[self.beam]).exp()
         return peak + torch.zeros_like(nothing).index_add(0, self.beam, rest).log()
 

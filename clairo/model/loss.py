@@ -96,9 +96,11 @@ class TrieLoss(nn.Module):
     def _below(self, states: Tensor, weights: Tensor, labels: Tensor, node: Tensor) -> Tensor:
         """Each row stands at a node of its own: products with that node's edges alone."""
         edges = Edges.out_of(node, self._child_start)
-        logits = (weights[self._child_token[edges.edge]] * states[edges.beam]).sum(dim=1)
+        # As look-ups of embeddings: their gradients add up in one order, those of indexing as threads race.
+        rows = functional.embedding(self._child_token[edges.edge], weights)
+        logits = (rows * functional.embedding(edges.beam, states)).sum(dim=1)
         total = edges.logsumexp(logits)
-        wanted = (weights[labels] * states).sum(dim=1)
+        wanted = (functional.embedding(labels, weights) * states).sum(dim=1)
         if self._smoothing:
             mean = torch.zeros_like(total).index_add(0, edges.beam, logits) / edges.count
             wanted = (1 - self._smoothing) * wanted + self._smoothing * mean
