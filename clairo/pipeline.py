@@ -162,14 +162,19 @@ def _state(name: str, config: Config, store: Store, stale: set[str]) -> State:
         parts = _parts(name, config, store)
     except InputError as error:
         return State(name, "stale", (error.message,))
-    reasons = changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
+    reasons = _reasons(manifest, parts, store)
     return State(name, "stale" if reasons else "done", tuple(reasons))
+
+
+def _reasons(manifest: Manifest, parts: dict[str, Any], store: Store) -> list[str]:
+    """Why an artefact no longer stands; none where it does."""
+    return changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
 
 
 def _ensure(name: str, config: Config, store: Store) -> None:
     manifest, parts = store.manifest(name), _parts(name, config, store)
     if manifest is not None:
-        reasons = changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
+        reasons = _reasons(manifest, parts, store)
         if not reasons:
             logger.info("%s: stands", name)
             return

@@ -1,6 +1,5 @@
 """The codes stage: vectors in, or codes from files; a unique row of codes an item out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairo import log, rng
-from clairo.artifacts import Codes, Embedding, Sequences
+from clairo.artifacts import Codes, Embedding, Sequences, store
 from clairo.codes import disambiguation, files, quality
 from clairo.config import CodesConfig
 from clairo.errors import InputError
@@ -92,7 +91,7 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
     )
     codes.save(out)
     report = _report(codes, groups)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    store.write_json(out / "report.json", report)
     return report
 
 

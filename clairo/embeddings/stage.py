@@ -1,12 +1,11 @@
 """The embeddings stage: texts and pictures in, one vector an item and modality out."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from clairo import rng
-from clairo.artifacts import Embedding, Sequences
+from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import EmbeddingsConfig, ImageConfig, TextConfig
 from clairo.embeddings import clip, files, image, item_text, pictures, text
 from clairo.embeddings.notes import Notes
@@ -65,7 +64,7 @@ def make(
         _save(embedding, out / f"{name}.npz", notes[name])
     shutil.rmtree(out / _SHARDS, ignore_errors=True)
     report = {name: notes[name].report(vectors[name], catalogue.n_items) for name in vectors}
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    store.write_json(out / "report.json", report)
     return report
 
 

@@ -1,6 +1,5 @@
 """The fused stage: vectors of modalities in, vectors of quantizer groups out."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairo import log, rng
-from clairo.artifacts import Embedding, Sequences
+from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import FusedConfig
 from clairo.errors import InputError
 from clairo.fused import pca
@@ -52,7 +51,7 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
         group.save(out / f"{name}.npz")
     fusion.save(out)
     _describe(groups, catalogue.items, report)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    store.write_json(out / "report.json", report)
     return report
 
 
