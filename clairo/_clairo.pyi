@@ -24,8 +24,23 @@ class Vocabulary:
         cardinalities: list[int] | None,
         threads: int | None,
         progress: Callable[[int, int], object] | None,
+        plain: bool,
     ) -> Vocabulary:
-        """Merge the heaviest pair of tokens, again and again. Signals are looked at ten times a second."""
+        """Merge the heaviest pair of tokens, again and again. Signals are looked at ten times a second.
+
+        With `plain` by the slow and obvious twin: the same vocabulary, for tests and benchmarks.
+        """
+
+    def expand(
+        self,
+        features: npt.NDArray[np.int64],
+        offsets: npt.NDArray[np.int64],
+        events: npt.NDArray[np.int64],
+        size: int,
+        threads: int | None,
+        progress: Callable[[int, int], object] | None,
+    ) -> Vocabulary:
+        """Replay the merges on a corpus and go on merging. Progress counts the old merges too."""
 
     @staticmethod
     def load(path: Path) -> Vocabulary:
@@ -73,6 +88,10 @@ class Vocabulary:
     @property
     def counts(self) -> list[int] | None:
         """Exact priorities in units, if known."""
+
+    @property
+    def joined(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]] | None:
+        """How often each merge was made inside sets, and how often across, if known."""
 
     @property
     def unit(self) -> int | None:

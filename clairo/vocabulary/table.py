@@ -73,6 +73,7 @@ class Vocabulary:
             None if cardinalities is None else integers("cardinalities", cardinalities, np.int64).tolist(),
             _threads(threads),
             progress,
+            plain=False,
         )
         return cls(core)
 

@@ -19,7 +19,7 @@ use crate::vocabulary::Vocabulary;
 const OURS: &str = "clairo";
 
 /// The version of those entries. The generator of permutations is part of it.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// A vocabulary as the text of a file.
 #[must_use]
@@ -43,6 +43,8 @@ pub fn to_json(vocabulary: &Vocabulary) -> String {
             "cardinalities": initial.cardinalities(),
             "unit": exact.unit.to_string(),
             "counts": exact.counts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "inside": exact.joined.iter().map(|joined| joined.inside).collect::<Vec<_>>(),
+            "across": exact.joined.iter().map(|joined| joined.across).collect::<Vec<_>>(),
         });
     }
     file.to_string()

@@ -1,5 +1,6 @@
 //! One history under merging: a row of sets, and a slot between any two of them.
 
+use crate::engine::Joined;
 use crate::pair::{Pair, Token};
 use crate::weight::{Count, Weights};
 
@@ -87,21 +88,27 @@ impl History {
         }
     }
 
-    /// Merges the pair wherever it stands in the stretch, from left to right, and settles. Returns the
-    /// stretch that the sets now take.
-    pub(crate) fn merge(&mut self, stretch: Stretch, pair: Pair, token: Token) -> Stretch {
+    /// Merges the pair wherever it stands in the stretch, from left to right, settles, and counts the merges.
+    /// Returns the stretch that the sets now take.
+    pub(crate) fn merge(
+        &mut self,
+        stretch: Stretch,
+        pair: Pair,
+        token: Token,
+        joined: &mut Joined,
+    ) -> Stretch {
         for i in stretch.first..=stretch.last {
-            self.merge_at(i, Place::Inside, pair, token);
+            joined.inside += u64::from(self.merge_at(i, Place::Inside, pair, token));
             if i < stretch.last {
-                self.merge_at(i, Place::Left, pair, token);
-                self.merge_at(i, Place::Right, pair, token);
+                joined.across += u64::from(self.merge_at(i, Place::Left, pair, token));
+                joined.across += u64::from(self.merge_at(i, Place::Right, pair, token));
             }
         }
         self.settle(stretch)
     }
 
     /// Merges the pair at one place of set `i`, if it stands there. Sets may be empty until [`Self::settle`].
-    pub(crate) fn merge_at(&mut self, i: usize, place: Place, pair: Pair, token: Token) {
+    pub(crate) fn merge_at(&mut self, i: usize, place: Place, pair: Pair, token: Token) -> bool {
         match place {
             Place::Inside => self.merge_inside(i, pair, token),
             Place::Left if self.slots[i] == EMPTY => self.merge_sets(i, pair, token),
@@ -110,30 +117,34 @@ impl History {
         }
     }
 
-    fn merge_inside(&mut self, i: usize, pair: Pair, token: Token) {
-        if self.holds_inside(i, pair) {
+    fn merge_inside(&mut self, i: usize, pair: Pair, token: Token) -> bool {
+        let holds = self.holds_inside(i, pair);
+        if holds {
             self.sets[i].retain(|&other| pair.partner(other).is_none());
             self.sets[i].push(token);
         }
+        holds
     }
 
-    fn merge_with_slot(&mut self, i: usize, slot: usize, pair: Pair, token: Token) {
-        if let Some(partner) = pair.partner(self.slots[slot])
-            && take(&mut self.sets[i], partner)
-        {
+    fn merge_with_slot(&mut self, i: usize, slot: usize, pair: Pair, token: Token) -> bool {
+        let partner = pair.partner(self.slots[slot]);
+        let holds = partner.is_some_and(|partner| take(&mut self.sets[i], partner));
+        if holds {
             self.slots[slot] = token;
         }
+        holds
     }
 
-    fn merge_sets(&mut self, i: usize, pair: Pair, token: Token) {
+    fn merge_sets(&mut self, i: usize, pair: Pair, token: Token) -> bool {
         let (u, v) = (pair.first(), pair.second());
         for (left, right) in [(u, v), (v, u)] {
             if self.sets[i].contains(&left) && take(&mut self.sets[i + 1], right) {
                 take(&mut self.sets[i], left);
                 self.slots[i] = token;
-                return;
+                return true;
             }
         }
+        false
     }
 
     /// Gives every emptied set of the stretch the token of the slot on its left, else of that on its right,

@@ -13,7 +13,7 @@
 //! // Two items of two categories, and one user who took item 0, then item 1.
 //! let items = Items::new(vec![0, 0, 1, 0], 2)?;
 //! let histories = Histories::new(&[0, 2], &[0, 1], items.len())?;
-//! let options = Options { size: 6, cardinalities: None, threads: None };
+//! let options = Options { size: 6, cardinalities: None, threads: None, plain: false };
 //! let mut go_on = |_done, _all| ControlFlow::Continue(());
 //!
 //! let mut trainer = Trainer::new(&items, &histories, &options, &mut go_on)?;
@@ -35,9 +35,9 @@
 //! `python`, behind the feature of that name, knows Python.
 
 pub mod canonical;
-mod counts;
 pub mod deterministic;
 pub mod encoder;
+mod engine;
 mod error;
 pub mod file;
 mod history;
@@ -45,15 +45,16 @@ mod initial;
 mod items;
 mod pair;
 mod parallel;
+mod plain;
 #[cfg(feature = "python")]
 mod python;
-mod queue;
 mod random;
 pub mod rank;
 mod trainer;
 mod vocabulary;
 mod weight;
 
+pub use engine::Joined;
 pub use error::{Error, Result};
 pub use history::History;
 pub use initial::{Feature, Initial};

@@ -32,7 +32,7 @@ struct PyVocabulary(Vocabulary);
 #[pymethods]
 impl PyVocabulary {
     #[staticmethod]
-    #[pyo3(signature = (features, offsets, events, size, cardinalities, threads, progress))]
+    #[pyo3(signature = (features, offsets, events, size, cardinalities, threads, progress, plain))]
     #[expect(clippy::too_many_arguments, reason = "Python's own signature, argument by argument")]
     fn train(
         py: Python<'_>,
@@ -43,17 +43,28 @@ impl PyVocabulary {
         cardinalities: Option<Vec<i64>>,
         threads: Option<usize>,
         progress: Option<Py<PyAny>>,
+        plain: bool,
     ) -> PyResult<Self> {
         let (items, histories) = corpus(py, &features, &offsets, &events)?;
-        let options = Options { size, cardinalities, threads };
-        let (vocabulary, goal) = watched(py, progress.as_ref(), |observer| {
-            let mut trainer = Trainer::new(&items, &histories, &options, observer)?;
-            trainer.run(observer)?;
-            let goal = trainer.goal();
-            Ok((trainer.finish(), goal))
-        })?;
-        tell(py, progress.as_ref(), vocabulary.merges().len(), goal)?;
-        Ok(Self(vocabulary))
+        let options = Options { size, cardinalities, threads, plain };
+        trained(py, progress.as_ref(), |observer| Trainer::new(&items, &histories, &options, observer))
+    }
+
+    fn expand(
+        &self,
+        py: Python<'_>,
+        features: PyReadonlyArray2<'_, i64>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        size: usize,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let (items, histories) = corpus(py, &features, &offsets, &events)?;
+        let options = Options { size, cardinalities: None, threads, plain: false };
+        trained(py, progress.as_ref(), |observer| {
+            Trainer::expand(&self.0, &items, &histories, &options, observer)
+        })
     }
 
     #[staticmethod]
@@ -118,6 +129,15 @@ impl PyVocabulary {
     #[getter]
     fn counts(&self) -> Option<Vec<i128>> {
         self.0.counts().map(|exact| exact.counts.clone())
+    }
+
+    /// How often each merge was made inside sets, then how often across.
+    #[getter]
+    fn joined<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+        let joined = &self.0.counts()?.joined;
+        let inside = joined.iter().map(|joined| joined.inside).collect();
+        let across = joined.iter().map(|joined| joined.across).collect();
+        Some((PyArray1::from_vec(py, inside), PyArray1::from_vec(py, across)))
     }
 
     #[getter]
@@ -193,6 +213,22 @@ impl PyVocabulary {
     fn features_of(&self, token: Token, limit: usize) -> Option<Vec<Feature>> {
         self.0.features_of(token, limit)
     }
+}
+
+/// Runs the trainer that `start` makes.
+fn trained(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    start: impl FnOnce(&mut crate::Observer) -> crate::Result<Trainer> + Send,
+) -> PyResult<PyVocabulary> {
+    let (vocabulary, goal) = watched(py, progress, |observer| {
+        let mut trainer = start(observer)?;
+        trainer.run(observer)?;
+        let goal = trainer.goal();
+        Ok((trainer.finish(), goal))
+    })?;
+    tell(py, progress, vocabulary.merges().len(), goal)?;
+    Ok(PyVocabulary(vocabulary))
 }
 
 /// Copied while the GIL is held: another thread could write into the arrays later.

@@ -1,13 +1,13 @@
 //! Vocabulary construction: merge the heaviest pair of tokens, again and again.
 
-use crate::counts::{Changes, Counts};
+use crate::engine::{Engine, Joined, Pulse};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::initial::Initial;
 use crate::items::{Histories, Items};
 use crate::pair::{Pair, Token};
 use crate::parallel::{Observer, Workers, go_on};
-use crate::queue::Queue;
+use crate::plain::Plain;
 use crate::vocabulary::{Exact, Vocabulary};
 use crate::weight::{Count, Weights};
 
@@ -21,26 +21,23 @@ pub struct Options {
     pub size: usize,
     /// Values of each category that get an initial token, seen or not; only those seen where not given.
     pub cardinalities: Option<Vec<i64>>,
-    /// Threads of the first count; as many as there are cores where not given.
+    /// As many threads as there are cores where not given.
     pub threads: Option<usize>,
+    /// Whether to go the slow and obvious way. The vocabulary is the same.
+    pub plain: bool,
 }
 
 /// A vocabulary under construction, with the corpus as it is segmented by now.
 pub struct Trainer {
     initial: Initial,
     size: usize,
-    weights: Weights,
-    histories: Vec<History>,
-    counts: Counts,
-    queue: Queue,
-    merges: Vec<(Pair, Count)>,
-    // Kept between steps for their room only.
-    changes: Changes,
-    risen: Vec<Pair>,
+    unit: Count,
+    engine: Box<dyn Engine>,
+    merges: Vec<(Pair, Count, Joined)>,
 }
 
 impl Trainer {
-    /// Counts the pairs of a corpus. Empty histories are skipped.
+    /// Takes in a corpus. Empty histories are skipped.
     ///
     /// # Errors
     /// On values beyond their cardinality, sizes out of range, counts that would not fit, or a stop by the
@@ -51,43 +48,63 @@ impl Trainer {
         options: &Options,
         observer: &mut Observer,
     ) -> Result<Self> {
-        if !(1..=MOST_TOKENS).contains(&options.size) {
-            return Err(Error::input("size", format!("{} is not in 1..={MOST_TOKENS}", options.size)));
-        }
         let initial = Initial::new(items, options.cardinalities.as_deref())?;
-        let mut trainer = Self {
-            weights: Weights::new(items.n_categories(), histories.n_events())?,
-            histories: segment(&initial.tokens_of(items)?, items.n_categories(), histories)?,
-            initial,
-            size: options.size,
-            counts: Counts::new(1),
-            queue: Queue::new(),
-            merges: Vec::new(),
-            changes: Changes::default(),
-            risen: Vec::new(),
+        Self::start(initial, items, histories, options, observer)
+    }
+
+    /// Takes in a corpus, replays the merges of a vocabulary on it, and is ready to go on from there. The
+    /// tokens of the vocabulary keep their ids, their features, and their counts in its own corpus.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and on values that have no token in the vocabulary, on a size below its own, and on a
+    /// vocabulary without exact counts.
+    pub fn expand(
+        vocabulary: &Vocabulary,
+        items: &Items,
+        histories: &Histories,
+        options: &Options,
+        observer: &mut Observer,
+    ) -> Result<Self> {
+        let Some(exact) = vocabulary.counts() else {
+            let problem = "the vocabulary holds priorities only, as released files do; without the exact \
+                           counts it cannot grow";
+            return Err(Error::input("vocabulary", problem));
         };
-        trainer.count(options.threads, observer)?;
+        if options.size < vocabulary.len() {
+            let problem = format!("{} is below the {} tokens that are there", options.size, vocabulary.len());
+            return Err(Error::input("size", problem));
+        }
+        let initial = vocabulary.initial().clone();
+        let mut trainer = Self::start(initial, items, histories, options, observer)?;
+        for ((&pair, &count), &joined) in vocabulary.merges().iter().zip(&exact.counts).zip(&exact.joined) {
+            trainer.merge(pair, observer)?;
+            trainer.merges.push((pair, count, joined));
+        }
         Ok(trainer)
     }
 
-    fn count(&mut self, threads: Option<usize>, observer: &mut Observer) -> Result<()> {
-        let goal = self.goal();
-        let Self { weights, histories, .. } = self;
-        let workers = Workers::new(threads, histories.len())?;
-        let mut counts = Counts::new(workers.len());
-        let changes = |row: usize| {
-            let mut changes = Changes::default();
-            changes.gain(&histories[row], histories[row].whole(), weights);
-            changes.sort();
-            changes
-        };
-        let mut first = 0;
-        workers.blocks(histories.len(), &mut |_, _| observer(0, goal), changes, |block| {
-            counts.book_block(first, &block, &workers);
-            first += block.len() as u32;
-        })?;
-        self.counts = counts;
-        Ok(())
+    fn start(
+        initial: Initial,
+        items: &Items,
+        histories: &Histories,
+        options: &Options,
+        observer: &mut Observer,
+    ) -> Result<Self> {
+        if !(1..=MOST_TOKENS).contains(&options.size) {
+            return Err(Error::input("size", format!("{} is not in 1..={MOST_TOKENS}", options.size)));
+        }
+        let _workers = Workers::new(options.threads, histories.len())?;
+        let weights = Weights::new(items.n_categories(), histories.n_events())?;
+        let rows = segment(&initial.tokens_of(items)?, items.n_categories(), histories)?;
+        let goal = options.size.saturating_sub(initial.len());
+        let mut pulse = || go_on(observer, 0, goal);
+        Ok(Self {
+            initial,
+            size: options.size,
+            unit: weights.unit(),
+            engine: Box::new(Plain::new(rows, weights, &mut pulse)?),
+            merges: Vec::new(),
+        })
     }
 
     /// How many merges were asked for.
@@ -101,58 +118,41 @@ impl Trainer {
     /// # Errors
     /// If the observer asks for a stop. Nothing can be done with the trainer then.
     pub fn run(&mut self, observer: &mut Observer) -> Result<()> {
-        while self.merges.len() < self.goal() && self.step(observer)? {}
+        while self.merges.len() < self.goal() {
+            let (done, goal) = (self.merges.len(), self.goal());
+            let Some((pair, count)) = self.engine.heaviest(&mut || go_on(observer, done, goal))? else {
+                break;
+            };
+            let joined = self.merge(pair, observer)?;
+            self.merges.push((pair, count, joined));
+        }
         Ok(())
     }
 
-    /// Merges the heaviest pair everywhere; false if no pair is left. The observer is called before every
-    /// history.
-    fn step(&mut self, observer: &mut Observer) -> Result<bool> {
-        let Some((pair, count)) = self.queue.pop(&self.counts) else { return Ok(false) };
+    fn merge(&mut self, pair: Pair, observer: &mut Observer) -> Result<Joined> {
         let (done, goal) = (self.merges.len(), self.goal());
         let token = (self.initial.len() + done) as Token;
-        for row in self.counts.take_histories(pair) {
-            go_on(observer, done, goal)?;
-            self.merge_in(row, pair, token);
-        }
-        debug_assert_eq!(self.counts.get(pair), 0, "a pair merged everywhere stands nowhere");
-        self.merges.push((pair, count));
-        self.queue.push(&mut self.risen, &self.counts);
-        Ok(true)
-    }
-
-    fn merge_in(&mut self, row: u32, pair: Pair, token: Token) {
-        let Self { weights, histories, counts, queue, changes, risen, .. } = self;
-        let history = &mut histories[row as usize];
-        changes.clear();
-        let mut from = 0;
-        while let Some(before) = history.find(pair, from) {
-            changes.lose(history, before, weights);
-            let after = history.merge(before, pair, token);
-            changes.gain(history, after, weights);
-            from = after.last + 1;
-        }
-        changes.sort();
-        // Whoever falls below the floor later in this merge is in the queue by then, and stale; whoever rises
-        // above it later is told then.
-        counts.book(row, changes, |pair, count| risen.extend(queue.takes(count).then_some(pair)));
+        let pulse: &mut Pulse = &mut || go_on(observer, done, goal);
+        pulse()?;
+        self.engine.merge(pair, token, pulse)
     }
 
     /// The corpus as it is segmented by now, without its empty histories.
     #[must_use]
-    pub fn segmentation(&self) -> &[History] {
-        &self.histories
+    pub fn segmentation(&self) -> Vec<History> {
+        self.engine.segmentation()
     }
 
     /// The vocabulary of the merges made.
     #[must_use]
     pub fn finish(self) -> Vocabulary {
-        let (merges, counts) = self.merges.into_iter().unzip();
-        Vocabulary::exact(
-            self.initial,
-            merges,
-            Exact { unit: self.weights.unit(), counts, size_asked: self.size },
-        )
+        let exact = Exact {
+            unit: self.unit,
+            counts: self.merges.iter().map(|&(_, count, _)| count).collect(),
+            joined: self.merges.iter().map(|&(_, _, joined)| joined).collect(),
+            size_asked: self.size,
+        };
+        Vocabulary::exact(self.initial, self.merges.iter().map(|&(pair, ..)| pair).collect(), exact)
     }
 }
 

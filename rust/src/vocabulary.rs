@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::engine::Joined;
 use crate::initial::{Feature, Initial};
 use crate::pair::{Pair, Token};
 use crate::weight::{Count, nearest_double};
@@ -13,6 +14,8 @@ pub struct Exact {
     pub unit: Count,
     /// The priority of each merge, in units.
     pub counts: Vec<Count>,
+    /// How often each merge was made in the corpus.
+    pub joined: Vec<Joined>,
     /// The tokens that were asked for; the corpus may have run out of pairs earlier.
     pub size_asked: usize,
 }

@@ -32,7 +32,7 @@ fn both_kinds_of_pairs_are_counted_and_ties_go_to_the_smaller() -> Result<()> {
 #[test]
 fn merges_run_from_left_to_right_and_emptied_sets_vanish() -> Result<()> {
     let corpus = Corpus { features: vec![vec![0], vec![1]], histories: vec![vec![0, 1, 0, 1]] };
-    let options = |size| Options { size, cardinalities: None, threads: Some(1) };
+    let options = |size| Options { size, cardinalities: None, threads: Some(1), plain: false };
     let once = corpus.trainer(&options(4))?;
     assert_eq!(once.segmentation()[0].sets(), [[3], [3]]);
     assert_eq!(once.segmentation()[0].slots(), [0]);
@@ -49,7 +49,8 @@ fn merges_run_from_left_to_right_and_emptied_sets_vanish() -> Result<()> {
 #[test]
 fn boundaries_come_before_the_next_set_and_the_left_slot_before_the_right() -> Result<()> {
     let corpus = Corpus { features: vec![vec![0, 1], vec![0, 0]], histories: vec![vec![0, 1, 1]] };
-    let trainer = corpus.trainer(&Options { size: 5, cardinalities: None, threads: Some(1) })?;
+    let trainer =
+        corpus.trainer(&Options { size: 5, cardinalities: None, threads: Some(1), plain: false })?;
     assert_eq!(trainer.segmentation()[0].sets(), [[3], [4], [1]]);
     assert_eq!(trainer.segmentation()[0].slots(), [0, 4]);
     let vocabulary = trainer.finish();
@@ -63,7 +64,7 @@ fn boundaries_come_before_the_next_set_and_the_left_slot_before_the_right() -> R
 #[test]
 fn a_merge_across_fills_the_slot_and_an_emptied_set_takes_it() -> Result<()> {
     let corpus = five_bridges();
-    let options = |size| Options { size, cardinalities: None, threads: Some(1) };
+    let options = |size| Options { size, cardinalities: None, threads: Some(1), plain: false };
     let bridged = corpus.trainer(&options(14))?;
     for (i, history) in (1..).zip(bridged.segmentation()) {
         assert_eq!(history.sets(), [[i], [i + 5]]);
@@ -127,7 +128,7 @@ fn a_row_that_is_no_item_decodes_to_none() -> Result<()> {
 #[test]
 fn cardinalities_give_unseen_values_their_tokens() -> Result<()> {
     let corpus = Corpus { features: vec![vec![0, 1], vec![2, 1]], histories: vec![vec![0, 1]] };
-    let options = Options { size: 1, cardinalities: Some(vec![3, 2]), threads: None };
+    let options = Options { size: 1, cardinalities: Some(vec![3, 2]), threads: None, plain: false };
     let vocabulary = corpus.trainer(&options)?.finish();
     assert_eq!(vocabulary.initial().features(), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]);
     assert_eq!(vocabulary.len(), 6);

@@ -49,7 +49,7 @@ fn check(case: &Value) -> Result<()> {
     let name = &case["name"];
     let corpus = corpus(case);
     let size = case["vocab_size_asked"].as_u64().expect("a size") as usize;
-    let trainer = corpus.trainer(&Options { size, cardinalities: None, threads: Some(2) })?;
+    let trainer = corpus.trainer(&Options { size, cardinalities: None, threads: Some(2), plain: false })?;
     for (history, right) in trainer.segmentation().iter().zip(list(&case["final_segmentation"])) {
         let mut sets = history.sets().to_vec();
         for set in &mut sets {

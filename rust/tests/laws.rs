@@ -92,7 +92,7 @@ proptest! {
     /// tokens that no rule joins; and no rule enters twice.
     #[test]
     fn without_a_limit_every_history_becomes_one_token(corpus in corpora()) {
-        let options = clairo::Options { size: 10_000, cardinalities: None, threads: None };
+        let options = clairo::Options { size: 10_000, cardinalities: None, threads: None, plain: false };
         let trainer = corpus.trainer(&options)?;
         for history in trainer.segmentation() {
             prop_assert_eq!(history.sets().len(), 1);

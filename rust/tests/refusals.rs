@@ -19,7 +19,7 @@ fn corpus() -> Corpus {
 }
 
 fn options(size: usize, cardinalities: Option<Vec<i64>>) -> Options {
-    Options { size, cardinalities, threads: None }
+    Options { size, cardinalities, threads: None, plain: false }
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn options_of_the_training() {
     assert_eq!(train(9, Some(vec![1, 1])), "features[1, 0]: value 1 is not below the cardinality 1");
     assert!(train(9, Some(vec![2, 0])).starts_with("cardinalities[1]: 0 is below 1"));
     assert!(train(9, Some(vec![2, i64::MAX])).starts_with("cardinalities[1]: "));
-    let threads = Options { size: 9, cardinalities: None, threads: Some(0) };
+    let threads = Options { size: 9, cardinalities: None, threads: Some(0), plain: false };
     assert_eq!(message(corpus().trainer(&threads)), "threads: must be at least 1");
 }
 
@@ -129,7 +129,9 @@ fn damaged_entries_are_named() -> Result<()> {
         ("/priority/4", json!(null), "priority[4]"),
         ("/priority/4", json!(1.0), "clairo.counts[0]"),
         ("/clairo", json!(1), "clairo"),
-        ("/clairo/version", json!(2), "clairo.version"),
+        ("/clairo/version", json!(1), "clairo.version"),
+        ("/clairo/inside", json!([]), "clairo.inside"),
+        ("/clairo/across/0", json!(-1), "clairo.across"),
         ("/clairo/generator", json!("dice"), "clairo.generator"),
         ("/clairo/unit", json!("5"), "clairo.unit"),
         ("/clairo/unit", json!(4), "clairo.unit"),

@@ -165,7 +165,7 @@ DAMAGE: dict[str, tuple[str, Change]] = {
     "no priority": (r"priority\[9\]", lambda c: c["priority"].__setitem__(9, None)),
     "another priority": (r"clairo\.counts\[1\]", lambda c: c["priority"].__setitem__(9, 1.0625)),
     "our entries as a list": ("clairo", lambda c: c.update(clairo=[])),
-    "a later version": (r"clairo\.version", lambda c: c["clairo"].update(version=2)),
+    "a later version": (r"clairo\.version", lambda c: c["clairo"].update(version=3)),
     "another generator": (r"clairo\.generator", lambda c: c["clairo"].update(generator="dice")),
     "another unit": (r"clairo\.unit", lambda c: c["clairo"].update(unit="35")),
     "no counts": (r"clairo\.counts", lambda c: c["clairo"].pop("counts")),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::VERSION;
 use super::read::{Damage, Reading, damage, integer, list};
+use crate::engine::Joined;
 use crate::initial::{Feature, below};
 use crate::random::GENERATOR;
 use crate::trainer::MOST_TOKENS;
@@ -51,7 +52,18 @@ fn exact(ours: &Map<String, Value>, n_categories: usize, priorities: &[f64]) -> 
         count.ok_or_else(|| (format!("counts[{merge}]"), problem.to_owned()))
     };
     let counts = counts.iter().zip(priorities).enumerate().map(count).collect::<Reading<_>>()?;
-    Ok(Exact { unit, counts, size_asked })
+    let joined = joined(ours, priorities.len())?;
+    Ok(Exact { unit, counts, joined, size_asked })
+}
+
+fn joined(ours: &Map<String, Value>, n_merges: usize) -> Reading<Vec<Joined>> {
+    let numbers = |key: &str| {
+        let numbers: Option<Vec<u64>> = list(ours, key)?.iter().map(Value::as_u64).collect();
+        let numbers = numbers.filter(|numbers| numbers.len() == n_merges);
+        numbers.ok_or_else(|| (key.to_owned(), "must hold one whole number a merge".to_owned()))
+    };
+    let both = numbers("inside")?.into_iter().zip(numbers("across")?);
+    Ok(both.map(|(inside, across)| Joined { inside, across }).collect())
 }
 
 fn positive(value: Option<&Value>) -> Option<Count> {

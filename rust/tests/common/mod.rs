@@ -38,7 +38,7 @@ impl Corpus {
     }
 
     pub fn train(&self, size: usize, threads: usize) -> Result<Vocabulary> {
-        let options = Options { size, cardinalities: None, threads: Some(threads) };
+        let options = Options { size, cardinalities: None, threads: Some(threads), plain: false };
         self.trainer(&options).map(Trainer::finish)
     }
 
