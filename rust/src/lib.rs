@@ -39,6 +39,7 @@ pub mod deterministic;
 pub mod encoder;
 mod engine;
 mod error;
+mod fast;
 pub mod file;
 mod history;
 mod initial;
