@@ -31,23 +31,29 @@ use crate::error::Result;
 use crate::history::History;
 use crate::items::Histories;
 use crate::pair::{Pair, Token};
+use crate::parallel::Workers;
 use crate::weight::{Count, Weights};
 use change::{Ledger, Window};
 use corpus::Corpus;
 use gains::Gains;
 use postings::Postings;
-use scan::Sketch;
+use scan::{Rows, Sketch};
 use tracked::Tracked;
 use weights::Narrow;
 
-/// By how much the floor falls from phase to phase.
+/// By how much the floor falls from phase to phase at least. It may fall further as long as only [`FEW`] pairs
+/// or so are tracked. On Instruments 2 to 8 and 512 to 8,192 make no difference that can be measured.
 const FALL: i64 = 4;
+const FEW: usize = 1 << 11;
+
+/// Histories fetched at once.
+const AHEAD: usize = 16;
 
 pub struct Fast {
     corpus: Corpus,
     postings: Postings,
     weights: Narrow,
-    n_categories: usize,
+    workers: Workers,
     /// None until the first count is asked for: a replay needs none.
     tracked: Option<Tracked>,
     /// Places that a pair must have to be tracked.
@@ -68,15 +74,17 @@ impl Fast {
         n_categories: usize,
         histories: &Histories,
         weights: &Weights,
+        workers: Workers,
     ) -> Option<Self> {
+        u32::try_from(histories.n_events()).ok()?;
         let weights = Narrow::new(weights, n_categories, histories.n_events())?;
         let corpus = Corpus::new(tokens, n_categories, histories);
         let rows = (0..corpus.len()).map(|row| corpus.row(row).cells());
         Some(Self {
-            postings: Postings::new(n_initial, rows),
+            postings: Postings::new(n_initial, &rows),
             corpus,
             weights,
-            n_categories,
+            workers,
             tracked: None,
             places: 0,
             watched: vec![false; n_initial],
@@ -86,35 +94,23 @@ impl Fast {
         })
     }
 
-    /// Starts a phase.
-    fn count(&mut self, floor: i64, sketch: Option<&Sketch>, pulse: &mut Pulse) -> Result<()> {
-        self.places = places(floor, &self.weights);
-        let made;
-        let sketch = if self.places == 1 {
-            None
-        } else if sketch.is_some() {
-            sketch
-        } else {
-            made = Sketch::of(&self.corpus, 1 << 20, pulse)?;
-            Some(&made)
-        };
-        let places = self.places.min(u16::MAX.into()) as u16;
-        let sketch = sketch.map(|sketch| (sketch, places));
-        let tracked = scan::count(&self.corpus, &self.weights, sketch, floor, pulse)?;
+    /// Starts a phase whose floor is at most `most`.
+    fn count(&mut self, most: i64, pulse: &mut Pulse) -> Result<()> {
+        let unit = self.weights.unit();
+        let rows = Rows { corpus: &self.corpus, workers: &self.workers };
+        let sketch = Sketch::of(&rows, pulse)?;
+        let places = i64::from(sketch.places_of(FEW)).min((most - 1) / unit + 1);
+        // Below one unit there is no telling pairs apart by their places.
+        let floor = if places == 1 { 1 } else { ((places - 1) * unit + 1).min(most) };
+        let tracked = scan::count(&rows, &self.weights, &sketch, places as u16, floor, pulse)?;
+        self.places = places as u32;
         self.watched.fill(false);
-        tracked.each(|pair| {
+        tracked.each(|pair, _| {
             self.watched[pair.first() as usize] = true;
             self.watched[pair.second() as usize] = true;
         });
         self.tracked = Some(tracked);
         Ok(())
-    }
-
-    fn first_phase(&mut self, pulse: &mut Pulse) -> Result<()> {
-        let sketch = Sketch::of(&self.corpus, 1 << 20, pulse)?;
-        // A place weighs at least this, so it is near the heaviest count, and below it.
-        let floor = i64::from(sketch.most()) * self.weights.unit() / (2 * self.n_categories as i64);
-        self.count(floor.max(1), Some(&sketch), pulse)
     }
 
     fn merge_in(&mut self, number: u32, pair: Pair, token: Token) -> Joined {
@@ -144,29 +140,21 @@ impl Fast {
     }
 }
 
-/// How many places a pair needs to count as much as `floor`, one weighing at most 1.
-fn places(floor: i64, weights: &Narrow) -> u32 {
-    u32::try_from((floor - 1) / weights.unit() + 1).unwrap_or(u32::MAX)
-}
-
 impl Engine for Fast {
     fn heaviest(&mut self, pulse: &mut Pulse) -> Result<Option<(Pair, Count)>> {
-        if self.tracked.is_none() {
-            self.first_phase(pulse)?;
-        }
+        let mut most = i64::MAX;
         loop {
-            let Some(tracked) = &mut self.tracked else { return Ok(None) };
-            if let Some((pair, count)) = tracked.pop() {
-                return Ok(Some((pair, count.into())));
+            if let Some(tracked) = &mut self.tracked {
+                if let Some((pair, count)) = tracked.pop() {
+                    return Ok(Some((pair, count.into())));
+                }
+                if tracked.floor() == 1 {
+                    return Ok(None);
+                }
+                most = (tracked.floor() / FALL).max(1);
             }
-            let floor = tracked.floor();
-            if floor == 1 {
-                return Ok(None);
-            }
-            // Below one unit there is no telling pairs apart by their places.
-            let next = if self.places == 1 { 1 } else { (floor / FALL).max(1) };
             self.tracked = None;
-            self.count(next, None, pulse)?;
+            self.count(most, pulse)?;
         }
     }
 
@@ -176,13 +164,16 @@ impl Engine for Fast {
         let mut candidates = std::mem::take(&mut self.candidates);
         self.postings.both(pair, &mut candidates);
         let (mut joined, mut made) = (Joined::default(), Vec::new());
-        for &number in &candidates {
-            pulse()?;
-            let now = self.merge_in(number, pair, token);
-            if now != Joined::default() {
-                joined += now;
-                made.push(number);
-                self.note_losses(number, pair);
+        for ahead in candidates.chunks(AHEAD) {
+            self.corpus.fetch(ahead);
+            for &number in ahead {
+                pulse()?;
+                let now = self.merge_in(number, pair, token);
+                if now != Joined::default() {
+                    joined += now;
+                    made.push(number);
+                    self.note_losses(number, pair);
+                }
             }
         }
         self.candidates = candidates;

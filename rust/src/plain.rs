@@ -106,7 +106,8 @@ impl Engine for Plain {
         }
         while let Some((queued, Reverse(pair))) = self.heap.pop() {
             let count = self.count(pair);
-            if count == queued {
+            // What rose in a replay may be gone by now.
+            if count == queued && count > 0 {
                 return Ok(Some((pair, count)));
             }
             // The count fell: it goes back to where it belongs. One that rose has a better entry.

@@ -94,7 +94,7 @@ impl Trainer {
         if !(1..=MOST_TOKENS).contains(&options.size) {
             return Err(Error::input("size", format!("{} is not in 1..={MOST_TOKENS}", options.size)));
         }
-        let _workers = Workers::new(options.threads, histories.len())?;
+        let workers = Workers::new(options.threads, histories.len())?;
         let goal = options.size.saturating_sub(initial.len());
         go_on(observer, 0, goal)?;
         let n = items.n_categories();
@@ -103,13 +103,15 @@ impl Trainer {
             return Err(Error::input("offsets", "more histories than 32 bits can number"));
         }
         let tokens = initial.tokens_of(items)?;
-        let fast = || Fast::new(&tokens, initial.len(), n, histories, &weights);
-        let engine: Box<dyn Engine> = match Some(fast).filter(|_| !options.plain).and_then(|fast| fast()) {
-            Some(fast) => Box::new(fast),
-            None => {
-                let rows = segment(&tokens, n, histories);
-                Box::new(Plain::new(rows, weights.clone(), &mut || go_on(observer, 0, goal))?)
-            }
+        let fast = match options.plain {
+            true => None,
+            false => Fast::new(&tokens, initial.len(), n, histories, &weights, workers),
+        };
+        let engine: Box<dyn Engine> = if let Some(fast) = fast {
+            Box::new(fast)
+        } else {
+            let rows = segment(&tokens, n, histories);
+            Box::new(Plain::new(rows, weights.clone(), &mut || go_on(observer, 0, goal))?)
         };
         Ok(Self { initial, size: options.size, unit: weights.unit(), engine, merges: Vec::new() })
     }

@@ -18,11 +18,14 @@ pub struct Corpus {
     rows: Vec<Place>,
 }
 
+/// Cells of one line of the cache.
+const LINE: usize = 64 / size_of::<Token>();
+
 /// Where a history lies: its first set, and how many it has by now.
 #[derive(Clone, Copy)]
 struct Place {
-    start: usize,
-    len: usize,
+    start: u32,
+    len: u32,
 }
 
 impl Corpus {
@@ -40,7 +43,7 @@ impl Corpus {
             if items.is_empty() {
                 continue;
             }
-            corpus.rows.push(Place { start: corpus.cells.len() / width, len: items.len() });
+            corpus.rows.push(Place { start: (corpus.cells.len() / width) as u32, len: items.len() as u32 });
             for &item in items {
                 corpus.cells.extend_from_slice(&tokens[item as usize * n_categories..][..n_categories]);
                 corpus.cells.push(EMPTY);
@@ -53,8 +56,17 @@ impl Corpus {
         self.rows.len()
     }
 
-    pub fn row(&self, row: usize) -> Row<'_> {
+    pub fn n_cells(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn place(&self, row: usize) -> (usize, usize) {
         let Place { start, len } = self.rows[row];
+        (start as usize, len as usize)
+    }
+
+    pub fn row(&self, row: usize) -> Row<'_> {
+        let (start, len) = self.place(row);
         Row {
             width: self.width,
             cells: &self.cells[start * self.width..(start + len) * self.width],
@@ -63,13 +75,26 @@ impl Corpus {
     }
 
     pub fn row_mut(&mut self, row: usize) -> RowMut<'_> {
-        let Place { start, len } = self.rows[row];
+        let (start, len) = self.place(row);
         RowMut {
             width: self.width,
             cells: &mut self.cells[start * self.width..(start + len) * self.width],
             sizes: &mut self.sizes[start..start + len],
             len: &mut self.rows[row].len,
         }
+    }
+
+    /// Brings histories into the cache, all at the same time: one after the other, the wait for each would be
+    /// most of a merge.
+    pub fn fetch(&self, rows: &[u32]) {
+        let mut seen = 0;
+        for &row in rows {
+            let Place { start, len } = self.rows[row as usize];
+            let (start, end) = (start as usize, (start + len) as usize);
+            let lines = self.cells[start * self.width..end * self.width].iter().step_by(LINE);
+            seen = lines.fold(seen ^ Token::from(self.sizes[start]), |seen, cell| seen ^ cell);
+        }
+        std::hint::black_box(seen);
     }
 
     pub fn history(&self, row: usize) -> History {
@@ -118,33 +143,71 @@ impl<'a> Row<'a> {
 
     fn holds_inside(&self, i: usize, pair: Pair) -> bool {
         let set = self.set(i);
-        !pair.is_twin() && set.contains(&pair.first()) && set.contains(&pair.second())
+        !pair.is_twin() && has(set, pair.first()) && has(set, pair.second())
     }
 
     fn holds_across(&self, i: usize, pair: Pair) -> bool {
         let (left, right) = (self.set(i), self.set(i + 1));
         let (u, v) = (pair.first(), pair.second());
         match self.slot(i) {
-            EMPTY => left.contains(&u) && right.contains(&v) || left.contains(&v) && right.contains(&u),
-            slot => pair.partner(slot).is_some_and(|token| left.contains(&token) || right.contains(&token)),
+            EMPTY => has(left, u) && has(right, v) || has(left, v) && has(right, u),
+            slot => pair.partner(slot).is_some_and(|token| has(left, token) || has(right, token)),
         }
     }
 
-    /// As [`History::find`].
+    /// As [`History::find`]. Looks for the later token of the pair first: it is the rarer one as a rule.
     pub fn find(&self, pair: Pair, from: usize) -> Option<Stretch> {
-        let mut found: Option<Stretch> = None;
-        for i in from..self.len() {
-            if found.is_some_and(|stretch| stretch.last + 1 < i) {
-                break;
+        let mut start = from * self.width;
+        loop {
+            let i = (start + position(&self.cells[start..], pair.second())?) / self.width;
+            let here = if i > from && self.holds_across(i - 1, pair) { i - 1 } else { i };
+            if here < i || self.holds_at(i, pair).is_some() {
+                return Some(self.extend(pair, here));
             }
-            let across = i + 1 < self.len() && self.holds_across(i, pair);
-            if across || self.holds_inside(i, pair) {
-                let first = found.map_or(i, |stretch| stretch.first);
-                found = Some(Stretch { first, last: i + usize::from(across) });
-            }
+            start = (i + 1) * self.width;
         }
-        found
     }
+
+    /// The stretch that starts at set `first`.
+    fn extend(&self, pair: Pair, first: usize) -> Stretch {
+        let (mut i, mut last) = (first, first);
+        while i < self.len() && i <= last + 1 {
+            last = self.holds_at(i, pair).unwrap_or(last);
+            i += 1;
+        }
+        Stretch { first, last }
+    }
+
+    /// Whether the pair stands inside set `i` or across its right boundary, and up to which set.
+    fn holds_at(&self, i: usize, pair: Pair) -> Option<usize> {
+        if i + 1 < self.len() && self.holds_across(i, pair) {
+            Some(i + 1)
+        } else {
+            Some(i).filter(|&i| self.holds_inside(i, pair))
+        }
+    }
+}
+
+/// A plain loop: sets are too short for what the library does to long rows.
+fn has(set: &[Token], token: Token) -> bool {
+    let mut i = 0;
+    while i < set.len() && set[i] != token {
+        i += 1;
+    }
+    i < set.len()
+}
+
+/// The first cell that holds a token. A look at many cells at once, without a branch for each.
+fn position(cells: &[Token], token: Token) -> Option<usize> {
+    let mut chunks = cells.chunks_exact(LINE);
+    let mut start = 0;
+    for chunk in chunks.by_ref() {
+        if chunk.iter().map(|&cell| u32::from(cell == token)).sum::<u32>() > 0 {
+            break;
+        }
+        start += LINE;
+    }
+    Some(start + cells[start..].iter().position(|&cell| cell == token)?)
 }
 
 /// One history, to be changed.
@@ -152,15 +215,19 @@ pub struct RowMut<'a> {
     width: usize,
     cells: &'a mut [Token],
     sizes: &'a mut [u8],
-    len: &'a mut usize,
+    len: &'a mut u32,
 }
 
 impl RowMut<'_> {
+    fn len(&self) -> usize {
+        *self.len as usize
+    }
+
     pub fn view(&self) -> Row<'_> {
         Row {
             width: self.width,
-            cells: &self.cells[..*self.len * self.width],
-            sizes: &self.sizes[..*self.len],
+            cells: &self.cells[..self.len() * self.width],
+            sizes: &self.sizes[..self.len()],
         }
     }
 
@@ -227,14 +294,14 @@ impl RowMut<'_> {
     /// Both slots beside the set are empty, so the left one goes with it, and the right one stays in the
     /// left neighbour's place: nothing but the set's own stride has to go.
     fn drop_set(&mut self, i: usize) {
-        let (len, width) = (*self.len, self.width);
+        let (len, width) = (self.len(), self.width);
         self.cells.copy_within((i + 1) * width..len * width, i * width);
         self.sizes.copy_within(i + 1..len, i);
-        *self.len = len - 1;
+        *self.len -= 1;
     }
 
     fn refill(&mut self, i: usize) -> bool {
-        let around = [i.checked_sub(1), Some(i).filter(|&i| i + 1 < *self.len)];
+        let around = [i.checked_sub(1), Some(i).filter(|&i| i + 1 < self.len())];
         let slots = around.into_iter().flatten().map(|i| (i + 1) * self.width - 1);
         let full = slots.into_iter().find(|&slot| self.cells[slot] != EMPTY);
         if let Some(slot) = full {

@@ -22,7 +22,7 @@ const MUCH_LONGER: usize = 8;
 
 impl Postings {
     /// From every history's tokens; a token may come several times in a row.
-    pub fn new<'a>(n_tokens: usize, rows: impl Iterator<Item = &'a [Token]> + Clone) -> Self {
+    pub fn new<'a>(n_tokens: usize, rows: &(impl Iterator<Item = &'a [Token]> + Clone)) -> Self {
         let mut sizes = vec![0_u32; n_tokens];
         let mut last = vec![u32::MAX; n_tokens];
         let mut each = |lists: &mut dyn FnMut(Token, u32)| {
@@ -36,8 +36,8 @@ impl Postings {
             }
         };
         each(&mut |token, _| sizes[token as usize] += 1);
-        let list = |&size: &u32| List { rows: Vec::with_capacity(size as usize), gone: Vec::new() };
-        let mut lists: Vec<List> = sizes.iter().map(list).collect();
+        let room = |&size: &u32| List { rows: Vec::with_capacity(size as usize), gone: Vec::new() };
+        let mut lists: Vec<List> = sizes.iter().map(room).collect();
         each(&mut |token, row| lists[token as usize].rows.push(row));
         Self { lists }
     }
@@ -86,13 +86,13 @@ impl Postings {
 /// Without a branch on which list is ahead: that one is never foreseen.
 fn intersect(a: &[u32], b: &[u32], both: &mut Vec<u32>) {
     both.resize(a.len() + 1, 0);
-    let (mut i, mut j, mut n) = (0, 0, 0);
+    let (mut i, mut j, mut len) = (0, 0, 0);
     while i < a.len() && j < b.len() {
-        let (x, y) = (a[i], b[j]);
-        both[n] = x;
-        n += usize::from(x == y);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
+        let (left, right) = (a[i], b[j]);
+        both[len] = left;
+        len += usize::from(left == right);
+        i += usize::from(left <= right);
+        j += usize::from(right <= left);
     }
-    both.truncate(n);
+    both.truncate(len);
 }

@@ -7,28 +7,74 @@ use crate::engine::Pulse;
 use crate::error::Result;
 use crate::history::{EMPTY, Stretch};
 use crate::pair::{Pair, Token};
+use crate::parallel::Workers;
+
+/// All histories, and who goes through them.
+pub struct Rows<'a> {
+    pub corpus: &'a Corpus,
+    pub workers: &'a Workers,
+}
+
+/// Histories between two beats of the pulse.
+const BLOCK: usize = 1 << 16;
+
+impl Rows<'_> {
+    /// `job` with every history. Every worker has its own part and its own share of each block.
+    fn each<T: Send>(
+        &self,
+        make: impl Fn() -> T,
+        job: impl Fn(&mut T, Row) + Sync + Send,
+        pulse: &mut Pulse,
+    ) -> Result<Vec<T>> {
+        let mut parts: Vec<T> = (0..self.workers.len()).map(|_| make()).collect();
+        for start in (0..self.corpus.len()).step_by(BLOCK) {
+            pulse()?;
+            let rows = start..self.corpus.len().min(start + BLOCK);
+            let share = rows.len().div_ceil(parts.len());
+            self.workers.each(&mut parts, |i, part| {
+                rows.clone().skip(i * share).take(share).for_each(|row| job(part, self.corpus.row(row)));
+            });
+        }
+        Ok(parts)
+    }
+}
+
+/// Counters of the smallest sketch.
+const LEAST: usize = 64;
 
 /// Places of pairs, counted by hash: never too few, too many where pairs collide.
 pub struct Sketch(Vec<u16>);
 
 impl Sketch {
-    /// A sketch with `n` counters, a power of two.
-    pub fn of(corpus: &Corpus, n: usize, pulse: &mut Pulse) -> Result<Self> {
-        let mut counters = vec![0_u16; n];
-        for row in 0..corpus.len() {
-            pulse()?;
-            let row = corpus.row(row);
+    /// The places of all pairs.
+    pub fn of(rows: &Rows, pulse: &mut Pulse) -> Result<Self> {
+        // There are some times as many places as tokens, and the pairs that matter have many places each.
+        let n = (rows.corpus.n_cells() / 2).next_power_of_two().max(LEAST);
+        let count = |counters: &mut Vec<u16>, row: Row| {
             each_pair(row, whole(row), |pair| {
                 let counter = &mut counters[top(pair.hash(), n)];
                 *counter = counter.saturating_add(1);
             });
-        }
-        Ok(Self(counters))
+        };
+        let parts = rows.each(|| vec![0_u16; n], count, pulse)?;
+        let add = |mut all: Vec<u16>, part: Vec<u16>| {
+            all.iter_mut().zip(part).for_each(|(all, part)| *all = all.saturating_add(part));
+            all
+        };
+        Ok(Self(parts.into_iter().reduce(add).unwrap_or_default()))
     }
 
-    /// The most places that a pair may have.
-    pub fn most(&self) -> u16 {
-        self.0.iter().copied().max().unwrap_or(0)
+    /// The fewest places such that no more than `few` pairs or so have as many.
+    pub fn places_of(&self, few: usize) -> u16 {
+        let most = self.0.iter().copied().max().unwrap_or(0);
+        let mut pairs = vec![0_usize; usize::from(most) + 1];
+        self.0.iter().for_each(|&places| pairs[usize::from(places)] += 1);
+        let mut more = 0;
+        let enough = |places: &u16| {
+            more += pairs[usize::from(*places)];
+            more <= few
+        };
+        (1..=most).rev().take_while(enough).last().unwrap_or(most.max(1))
     }
 
     fn may_have(&self, pair: Pair, places: u16) -> bool {
@@ -38,22 +84,26 @@ impl Sketch {
 
 /// Counts the pairs that may have as many places as asked.
 pub fn count(
-    corpus: &Corpus,
+    rows: &Rows,
     weights: &Narrow,
-    sketch: Option<(&Sketch, u16)>,
+    sketch: &Sketch,
+    places: u16,
     floor: i64,
     pulse: &mut Pulse,
 ) -> Result<Tracked> {
-    let mut tracked = Tracked::new(floor);
-    for row in 0..corpus.len() {
-        pulse()?;
-        let row = corpus.row(row);
+    let add = |tracked: &mut Tracked, row: Row| {
         pairs(row, whole(row), weights, |pair, weight| {
-            if sketch.is_none_or(|(sketch, places)| sketch.may_have(pair, places)) {
+            if sketch.may_have(pair, places) {
                 tracked.add(pair, weight);
             }
         });
-    }
+    };
+    let parts = rows.each(|| Tracked::new(floor), add, pulse)?;
+    let join = |mut all: Tracked, part: Tracked| {
+        part.each(|pair, count| all.add(pair, count));
+        all
+    };
+    let mut tracked = parts.into_iter().reduce(join).unwrap_or_else(|| Tracked::new(floor));
     tracked.fill_heap();
     Ok(tracked)
 }

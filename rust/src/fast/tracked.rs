@@ -140,9 +140,11 @@ impl Tracked {
         self.slots[self.find(pair.key(), pair.hash())].count
     }
 
-    /// Every pair that is tracked, in no particular order.
-    pub fn each(&self, emit: impl FnMut(Pair)) {
-        self.slots.iter().filter(|slot| slot.key != 0).map(|slot| Pair::from_key(slot.key)).for_each(emit);
+    /// Every pair that is tracked with its count, in no particular order.
+    pub fn each(&self, mut emit: impl FnMut(Pair, i64)) {
+        for slot in self.slots.iter().filter(|slot| slot.key != 0) {
+            emit(Pair::from_key(slot.key), slot.count);
+        }
     }
 
     /// The slot of a pair, or the one where it would go.
