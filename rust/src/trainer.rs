@@ -103,9 +103,10 @@ impl Trainer {
             return Err(Error::input("offsets", "more histories than 32 bits can number"));
         }
         let tokens = initial.tokens_of(items)?;
-        let fast = match options.plain {
-            true => None,
-            false => Fast::new(&tokens, initial.len(), n, histories, &weights, workers),
+        let fast = if options.plain {
+            None
+        } else {
+            Fast::new(&tokens, initial.len(), n, histories, &weights, workers)
         };
         let engine: Box<dyn Engine> = if let Some(fast) = fast {
             Box::new(fast)

@@ -216,7 +216,7 @@ proptest! {
     fn rank_order_agrees_with_scanning(
         corpus in corpora(),
         size in 1_usize..60,
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
     ) {
         let vocabulary = corpus.train(size, 1)?;
         let pick = |index: &prop::sample::Index| index.index(vocabulary.len() - 1) as Token + 1;

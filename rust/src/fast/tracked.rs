@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::pair::Pair;
+use crate::rules::top;
 
 /// A pair that is counted. No pair has the key 0, which marks room.
 #[derive(Clone, Copy, Default)]
@@ -181,9 +182,4 @@ impl Tracked {
             self.slots[i] = slot;
         }
     }
-}
-
-/// The first bits of a hash, as a place among `n`, a power of two.
-pub fn top(hash: u64, n: usize) -> usize {
-    (hash >> (64 - n.trailing_zeros())) as usize
 }
