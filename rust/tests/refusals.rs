@@ -141,6 +141,9 @@ fn damaged_entries_are_named() -> Result<()> {
         ("/clairo/cardinalities", json!([2, 2]), "clairo.cardinalities"),
         ("/clairo/cardinalities", json!([2]), "clairo.cardinalities"),
         ("/clairo/size_asked", json!(-1), "clairo.size_asked"),
+        ("/clairo/size_asked", json!(6), "clairo.size_asked"),
+        ("/clairo/inside/0", json!(u64::MAX), "clairo.inside"),
+        ("/clairo/across/0", json!(i64::MAX), "clairo.inside"),
     ];
     for (pointer, value, entry) in cases {
         let message = damaged(pointer, value.clone())?;
