@@ -152,3 +152,21 @@ fn wide_items_are_exact_or_refused() -> Result<()> {
     assert!(refused.is_err_and(|problem| problem.contains("60 categories over 2 events")));
     Ok(())
 }
+
+/// Two hundred times one item of 19 categories: every pair of its tokens weighs 2/M, the smallest go first.
+/// The last count, 200, is more than 64 bits hold in units of 1/lcm(1..19)^2.
+#[test]
+fn counts_go_beyond_64_bits() -> Result<()> {
+    let corpus = Corpus { features: vec![(0..19).collect()], histories: vec![vec![0]; 200] };
+    for plain in [true, false] {
+        let options = Options { size: 100, cardinalities: None, threads: Some(1), plain };
+        let vocabulary = corpus.trainer(&options)?.finish();
+        let (counts, unit) = exact(&vocabulary);
+        assert_eq!(unit, 232_792_560 * 232_792_560);
+        assert_eq!(counts, (2..=19).rev().map(|m| 400 * unit / m).collect::<Vec<_>>());
+        assert!(counts[17] > i128::from(i64::MAX));
+        let pairs: Vec<_> = (0..18).map(|merge| (2 * merge + 1, 2 * merge + 2)).collect();
+        assert_eq!(merges(&vocabulary), pairs);
+    }
+    Ok(())
+}

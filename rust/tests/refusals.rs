@@ -55,6 +55,32 @@ fn options_of_the_training() {
     assert_eq!(message(corpus().trainer(&threads)), "threads: must be at least 1");
 }
 
+/// Of 42 categories 1,181 events fit, of 43 not one: said before anything is counted.
+#[test]
+fn corpora_whose_counts_could_not_be_exact() -> Result<()> {
+    let start = |n_categories: i64, n_events| {
+        let corpus =
+            Corpus { features: vec![(0..n_categories).collect()], histories: vec![vec![0; n_events]] };
+        let mut asked = 0;
+        let mut count_questions = |_, _| {
+            asked += 1;
+            ControlFlow::Break(())
+        };
+        let (items, histories) = (corpus.items()?, corpus.histories()?);
+        let trainer = Trainer::new(&items, &histories, &options(9, None), &mut count_questions);
+        Ok((message(trainer), asked))
+    };
+    let refusal = |n, events| {
+        let advice = "need exact counts wider than 127 bits; use fewer categories";
+        (format!("features: {n} categories over {events} events {advice}"), 0)
+    };
+    assert_eq!(start(42, 1181)?, ("stopped by the caller".to_owned(), 1));
+    assert_eq!(start(42, 1182)?, refusal(42, 1182));
+    assert_eq!(start(43, 1)?, refusal(43, 1));
+    assert_eq!(start(1000, 2)?, refusal(1000, 2));
+    Ok(())
+}
+
 #[test]
 fn encodings() -> Result<()> {
     let vocabulary = corpus().train(6, 1)?;
@@ -141,6 +167,9 @@ fn damaged_entries_are_named() -> Result<()> {
         ("/clairo/cardinalities", json!([2, 2]), "clairo.cardinalities"),
         ("/clairo/cardinalities", json!([2]), "clairo.cardinalities"),
         ("/clairo/size_asked", json!(-1), "clairo.size_asked"),
+        ("/clairo/size_asked", json!(6), "clairo.size_asked"),
+        ("/clairo/inside/0", json!(u64::MAX), "clairo.inside"),
+        ("/clairo/across/0", json!(i64::MAX), "clairo.inside"),
     ];
     for (pointer, value, entry) in cases {
         let message = damaged(pointer, value.clone())?;

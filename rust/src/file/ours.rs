@@ -21,7 +21,7 @@ pub fn read(
     let Some(ours) = ours.as_object() else { return damage("", "must be an object") };
     let inside = |(entry, problem): Damage| (format!(".{entry}"), problem);
     check_version(ours).map_err(inside)?;
-    let exact = exact(ours, n_categories, priorities).map_err(inside)?;
+    let exact = exact(ours, n_categories, (features.len() + 1, priorities)).map_err(inside)?;
     Ok((exact, cardinalities(ours, n_categories, features).map_err(inside)?))
 }
 
@@ -35,8 +35,12 @@ fn check_version(ours: &Map<String, Value>) -> Reading<()> {
     Ok(())
 }
 
-fn exact(ours: &Map<String, Value>, n_categories: usize, priorities: &[f64]) -> Reading<Exact> {
-    let size_asked = integer(ours, "size_asked", 1, MOST_TOKENS as i64)? as usize;
+fn exact(
+    ours: &Map<String, Value>,
+    n_categories: usize,
+    (n_initial, priorities): (usize, &[f64]),
+) -> Reading<Exact> {
+    let size_asked = size_asked(ours, n_initial, priorities.len())?;
     let unit = match (unit(n_categories), positive(ours.get("unit"))) {
         (Some(right), Some(given)) if right == given => given,
         _ => return damage("unit", format!("must be lcm(1..{n_categories}) squared, as text")),
@@ -56,13 +60,25 @@ fn exact(ours: &Map<String, Value>, n_categories: usize, priorities: &[f64]) -> 
     Ok(Exact { unit, counts, joined, size_asked })
 }
 
+/// A vocabulary has merges only up to the size asked.
+fn size_asked(ours: &Map<String, Value>, n_initial: usize, n_merges: usize) -> Reading<usize> {
+    let least = if n_merges == 0 { 1 } else { n_initial + n_merges };
+    integer(ours, "size_asked", least as i64, MOST_TOKENS as i64).map(|size| size as usize)
+}
+
+/// Every sum of the numbers fits, signed as unsigned: who adds them up need not look.
 fn joined(ours: &Map<String, Value>, n_merges: usize) -> Reading<Vec<Joined>> {
     let numbers = |key: &str| {
         let numbers: Option<Vec<u64>> = list(ours, key)?.iter().map(Value::as_u64).collect();
         let numbers = numbers.filter(|numbers| numbers.len() == n_merges);
         numbers.ok_or_else(|| (key.to_owned(), "must hold one whole number a merge".to_owned()))
     };
-    let both = numbers("inside")?.into_iter().zip(numbers("across")?);
+    let (inside, across) = (numbers("inside")?, numbers("across")?);
+    let sum = inside.iter().chain(&across).try_fold(0_u64, |sum, &number| sum.checked_add(number));
+    if sum.is_none_or(|sum| i64::try_from(sum).is_err()) {
+        return damage("inside", "more merges, with those of across, than a corpus can have");
+    }
+    let both = inside.into_iter().zip(across);
     Ok(both.map(|(inside, across)| Joined { inside, across }).collect())
 }
 
@@ -80,7 +96,11 @@ fn cardinalities(
     }
     let given: Option<Vec<i64>> = list(ours, "cardinalities")?.iter().map(Value::as_i64).collect();
     match given {
-        Some(given) if given.len() == n_categories && below(&given).eq(features.iter().copied()) => {
+        Some(given)
+            if given.len() == n_categories
+                && given.iter().all(|&cardinality| cardinality >= 1)
+                && below(&given).eq(features.iter().copied()) =>
+        {
             Ok(Some(given))
         }
         _ => damage("cardinalities", "must be the numbers of values that token2feat has of each category"),
