@@ -1,10 +1,10 @@
 """The vocabulary's Python face: numpy arrays in and out, the work done by the compiled core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import SupportsIndex, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ import numpy.typing as npt
 from clairo import _clairo
 from clairo.errors import InputError
 from clairo.vocabulary.arguments import integers, whole, whole_array
+from clairo.vocabulary.merge_log import merge_log
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MOST_TOKENS = 1 << 26
 _MOST_THREADS = 1024
@@ -203,6 +207,20 @@ class Vocabulary:
         if features is None:
             raise InputError(f"token: {token!r} stands for more than {_MOST_FEATURES} features")
         return features
+
+    def merge_log(self, names: Sequence[str] | None = None) -> "pl.DataFrame":
+        """A polars table with a row for each merge, in order.
+
+        Columns: `token` made of `left` and `right` (uint32); `priority` (float64); how often the merge was
+        made `inside` an action and `across` two neighbouring ones (uint64, null where a file holds only
+        priorities), all three on the corpus that the merge was made on; `left_categories` and
+        `right_categories` (lists of names, each once) of the features joined; `kinds`, theirs together, such
+        as `text + image` for categories named `text 1` and `image 2`.
+
+        Args:
+            names: of the categories, as `Corpus.names`; their numbers unless told.
+        """
+        return merge_log(self, names)
 
     def encode(
         self,
