@@ -42,7 +42,7 @@ use tracked::Tracked;
 use weights::Narrow;
 
 /// By how much the floor falls from phase to phase at least. It may fall further as long as only [`FEW`] pairs
-/// or so are tracked. On Instruments 2 to 8 and 512 to 8,192 make no difference that can be measured.
+/// or so are tracked. On Instruments 4 or 8, and 512 to 8,192, make no difference beyond the noise.
 const FALL: i64 = 4;
 const FEW: usize = 1 << 11;
 
@@ -165,9 +165,9 @@ impl Engine for Fast {
         self.postings.both(pair, &mut candidates);
         let (mut joined, mut made) = (Joined::default(), Vec::new());
         for ahead in candidates.chunks(AHEAD) {
+            pulse()?;
             self.corpus.fetch(ahead);
             for &number in ahead {
-                pulse()?;
                 let now = self.merge_in(number, pair, token);
                 if now != Joined::default() {
                     joined += now;

@@ -60,7 +60,7 @@ impl Window {
     pub fn book(&mut self, row: Row, pair: Pair, token: Token, ledger: &mut Ledger) {
         for k in 0..self.sets.len() {
             self.sort(k, row.set(self.first + k), pair, token, ledger.watched);
-            self.book_inside(k, token, ledger);
+            self.book_inside(k, ledger);
         }
         for k in 1..self.sets.len() {
             self.book_boundary(k - 1, row.slot(self.first + k - 1), token, ledger);
@@ -134,7 +134,7 @@ impl Window {
         &self.tokens[set.start + set.stay..set.start + set.before]
     }
 
-    fn book_inside(&self, k: usize, token: Token, ledger: &mut Ledger) {
+    fn book_inside(&self, k: usize, ledger: &mut Ledger) {
         let set = self.sets[k];
         if set.before == set.after {
             return;
@@ -154,7 +154,7 @@ impl Window {
         if set.made {
             self.stay(set).iter().for_each(|&b| ledger.gains.add(b, after));
         }
-        debug_assert!(set.after == set.stay + usize::from(set.made), "token {token} takes the place of two");
+        debug_assert_eq!(set.after, set.stay + usize::from(set.made), "the rest has left");
     }
 
     fn book_boundary(&self, k: usize, slot: Token, token: Token, ledger: &mut Ledger) {

@@ -13,8 +13,6 @@ pub struct Corpus {
     /// Cells of one set, its slot included.
     width: usize,
     cells: Vec<Token>,
-    /// Tokens in each set.
-    sizes: Vec<u8>,
     rows: Vec<Place>,
 }
 
@@ -35,7 +33,6 @@ impl Corpus {
         let mut corpus = Self {
             width,
             cells: Vec::with_capacity(histories.n_events() * width),
-            sizes: vec![n_categories as u8; histories.n_events()],
             rows: Vec::with_capacity(histories.len()),
         };
         for row in 0..histories.len() {
@@ -67,11 +64,7 @@ impl Corpus {
 
     pub fn row(&self, row: usize) -> Row<'_> {
         let (start, len) = self.place(row);
-        Row {
-            width: self.width,
-            cells: &self.cells[start * self.width..(start + len) * self.width],
-            sizes: &self.sizes[start..start + len],
-        }
+        Row { width: self.width, cells: &self.cells[start * self.width..(start + len) * self.width], len }
     }
 
     pub fn row_mut(&mut self, row: usize) -> RowMut<'_> {
@@ -79,7 +72,6 @@ impl Corpus {
         RowMut {
             width: self.width,
             cells: &mut self.cells[start * self.width..(start + len) * self.width],
-            sizes: &mut self.sizes[start..start + len],
             len: &mut self.rows[row].len,
         }
     }
@@ -92,7 +84,7 @@ impl Corpus {
             let Place { start, len } = self.rows[row as usize];
             let (start, end) = (start as usize, (start + len) as usize);
             let lines = self.cells[start * self.width..end * self.width].iter().step_by(LINE);
-            seen = lines.fold(seen ^ Token::from(self.sizes[start]), |seen, cell| seen ^ cell);
+            seen = lines.fold(seen, |seen, cell| seen ^ cell);
         }
         std::hint::black_box(seen);
     }
@@ -109,12 +101,12 @@ impl Corpus {
 pub struct Row<'a> {
     width: usize,
     cells: &'a [Token],
-    sizes: &'a [u8],
+    len: usize,
 }
 
 impl<'a> Row<'a> {
     pub fn len(&self) -> usize {
-        self.sizes.len()
+        self.len
     }
 
     /// The tokens of set `i`.
@@ -123,7 +115,12 @@ impl<'a> Row<'a> {
     }
 
     pub fn size(&self, i: usize) -> usize {
-        usize::from(self.sizes[i])
+        size(self.room(i))
+    }
+
+    /// The cells of set `i`, empty ones too.
+    fn room(&self, i: usize) -> &'a [Token] {
+        &self.cells[i * self.width..][..self.width - 1]
     }
 
     /// The token between sets `i` and `i + 1`; [`EMPTY`] too on the right of the last set.
@@ -142,12 +139,12 @@ impl<'a> Row<'a> {
     }
 
     fn holds_inside(&self, i: usize, pair: Pair) -> bool {
-        let set = self.set(i);
+        let set = self.room(i);
         !pair.is_twin() && has(set, pair.first()) && has(set, pair.second())
     }
 
     fn holds_across(&self, i: usize, pair: Pair) -> bool {
-        let (left, right) = (self.set(i), self.set(i + 1));
+        let (left, right) = (self.room(i), self.room(i + 1));
         let (u, v) = (pair.first(), pair.second());
         match self.slot(i) {
             EMPTY => has(left, u) && has(right, v) || has(left, v) && has(right, u),
@@ -214,7 +211,6 @@ fn position(cells: &[Token], token: Token) -> Option<usize> {
 pub struct RowMut<'a> {
     width: usize,
     cells: &'a mut [Token],
-    sizes: &'a mut [u8],
     len: &'a mut u32,
 }
 
@@ -224,11 +220,7 @@ impl RowMut<'_> {
     }
 
     pub fn view(&self) -> Row<'_> {
-        Row {
-            width: self.width,
-            cells: &self.cells[..self.len() * self.width],
-            sizes: &self.sizes[..self.len()],
-        }
+        Row { width: self.width, cells: &self.cells[..self.len() * self.width], len: self.len() }
     }
 
     /// Merges the pair wherever it stands in the stretch, from left to right. Leaves emptied sets empty, and
@@ -240,7 +232,7 @@ impl RowMut<'_> {
                 joined.across += self.merge_across(i, pair, token);
             }
         }
-        self.sizes[stretch.first..=stretch.last].contains(&0)
+        (stretch.first..=stretch.last).any(|i| self.is_empty(i))
     }
 
     fn merge_inside(&mut self, i: usize, pair: Pair, token: Token) -> bool {
@@ -267,7 +259,7 @@ impl RowMut<'_> {
         }
         let (u, v) = (pair.first(), pair.second());
         for (left, right) in [(u, v), (v, u)] {
-            if self.view().set(i).contains(&left) && self.take(i + 1, right) {
+            if has(self.view().room(i), left) && self.take(i + 1, right) {
                 self.take(i, left);
                 self.cells[slot] = token;
                 return 1;
@@ -281,7 +273,7 @@ impl RowMut<'_> {
         let Stretch { first, mut last } = stretch;
         let mut i = first;
         while i <= last {
-            if self.sizes[i] == 0 && !self.refill(i) {
+            if self.is_empty(i) && !self.refill(i) {
                 self.drop_set(i);
                 last -= 1;
             } else {
@@ -296,7 +288,6 @@ impl RowMut<'_> {
     fn drop_set(&mut self, i: usize) {
         let (len, width) = (self.len(), self.width);
         self.cells.copy_within((i + 1) * width..len * width, i * width);
-        self.sizes.copy_within(i + 1..len, i);
         *self.len -= 1;
     }
 
@@ -311,20 +302,29 @@ impl RowMut<'_> {
         full.is_some()
     }
 
+    fn is_empty(&self, i: usize) -> bool {
+        self.cells[i * self.width] == EMPTY
+    }
+
     fn put(&mut self, i: usize, token: Token) {
-        self.cells[i * self.width + usize::from(self.sizes[i])] = token;
-        self.sizes[i] += 1;
+        let room = &mut self.cells[i * self.width..][..self.width - 1];
+        room[size(room)] = token;
     }
 
     fn take(&mut self, i: usize, token: Token) -> bool {
-        let size = usize::from(self.sizes[i]);
-        let set = &mut self.cells[i * self.width..][..size];
-        let found = set.iter().position(|&other| other == token);
+        let room = &mut self.cells[i * self.width..][..self.width - 1];
+        let found = room.iter().position(|&other| other == token);
         if let Some(place) = found {
-            set[place] = set[size - 1];
-            set[size - 1] = EMPTY;
-            self.sizes[i] -= 1;
+            let last = size(room) - 1;
+            room[place] = room[last];
+            room[last] = EMPTY;
         }
         found.is_some()
     }
+}
+
+/// Tokens in the cells of a set: those in front. Counting them costs less than a second array would, which is
+/// one line of the cache more for every history that a merge touches.
+fn size(room: &[Token]) -> usize {
+    room.iter().map(|&cell| usize::from(cell != EMPTY)).sum()
 }
