@@ -7,12 +7,13 @@ from clairo.errors import ClairoError, ConfigError, InputError, VocabularyError
 
 if TYPE_CHECKING:
     from clairo.recommendations import Recommender
-    from clairo.vocabulary import Vocabulary
+    from clairo.vocabulary import Corpus, Vocabulary
 
 __version__ = "0.1.0"
 __all__ = [
     "ClairoError",
     "ConfigError",
+    "Corpus",
     "InputError",
     "Recommender",
     "Vocabulary",
@@ -20,7 +21,11 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = {"Recommender": "clairo.recommendations", "Vocabulary": "clairo.vocabulary"}
+_LAZY = {
+    "Corpus": "clairo.vocabulary",
+    "Recommender": "clairo.recommendations",
+    "Vocabulary": "clairo.vocabulary",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -163,6 +163,40 @@ def describe(
 
 
 @app.command()
+def expand(
+    vocabulary: Annotated[
+        Path, typer.Argument(metavar="VOCABULARY", help="a vocabulary.json, or a run folder")
+    ],
+    run_folder: Annotated[
+        Path,
+        typer.Option("--run", metavar="DIR", help="the run whose codes and training histories to grow on"),
+    ],
+    size: Annotated[int, typer.Option(metavar="N", help="tokens wanted, those of VOCABULARY included")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="where to write; must be new")],
+    threads: Annotated[int | None, typer.Option(min=1, help="threads; all cores if left out")] = None,
+) -> None:
+    """Grow a vocabulary on the data of a run; its tokens keep their ids."""
+    from clairo.artifacts import Codes, Sequences
+    from clairo.vocabulary import FILE, Vocabulary
+    from clairo.vocabulary import expand as grow
+
+    if out.exists():
+        raise InputError(f"--out {out} is there already", hint="choose another name")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: {out.parent} is no folder")
+    if (out.parent / "manifest.json").is_file():
+        raise InputError(
+            f"--out {out} lies in the folder of a stage", hint="a run grows one with vocabulary.start_from"
+        )
+    old = Vocabulary.load(vocabulary / "vocabulary" / FILE if vocabulary.is_dir() else vocabulary)
+    data = Codes.load(run_folder / "codes"), Sequences.load(run_folder / "sequences")
+    new = grow(old, *data, size, threads)
+    new.save(out)
+    log.logger.info("%d tokens are kept, %d are new", len(old) - 1, len(new) - len(old))
+    print(out)
+
+
+@app.command()
 def shop(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="where to write; must be empty or new")],
     users: Annotated[int, typer.Option(min=1, help="shoppers")] = 3000,

@@ -188,6 +188,9 @@ class CodesConfig(Section):
     """`opq`: quantize what `fused` made; `files`: `files` hold the codes."""
     files: tuple[Path, ...] = ()
     """MQL4GRec `*.index*.json` (dense item id to codes); several files are categories of one item."""
+    start_from: Path | None = None
+    """For `files`: folder of a run whose items keep their codes, the disambiguation among them, so that its
+    vocabulary and model still mean the same; other items get what is free."""
     books: Positive = 4
     """Codebooks of each quantizer."""
     values: Annotated[int, Field(ge=2, le=65536)] = 256
@@ -200,9 +203,11 @@ class CodesConfig(Section):
     """Values that the disambiguation code can take: no more items may collide on one row of codes."""
 
     @model_validator(mode="after")
-    def _power(self) -> Self:
+    def _consistent(self) -> Self:
         if self.values & (self.values - 1):
             raise ValueError(f"values must be a power of two, not {self.values}")
+        if self.start_from is not None and self.source != "files":
+            raise ValueError('start_from needs source = "files": new quantizers give known items other codes')
         return self
 
 
@@ -211,6 +216,9 @@ class VocabularyConfig(Section):
 
     size: Positive = 40_000
     """Tokens, counting the initial ones and the padding token."""
+    start_from: Path | None = None
+    """A `vocabulary.json` with exact counts to expand to `size` instead of training afresh: its tokens keep
+    their ids. The codes must mean what they meant there (see `codes.start_from`)."""
     threads: Positive | None = None
     """Threads; left out, all cores. The result never depends on it."""
 
@@ -218,6 +226,9 @@ class VocabularyConfig(Section):
 class ModelConfig(Section):
     """`[model]`: T5 encoder-decoder, and how it is trained."""
 
+    start_from: Path | None = None
+    """Folder of a run with a trained model to start from, whose vocabulary is the beginning of this run's:
+    all its weights are taken over, and new tokens start as the mean of the two that they are merged from."""
     layers: Positive = 4
     """Layers of the encoder, and of the decoder."""
     d_model: Positive = 128
@@ -395,7 +406,19 @@ def _read(source: str) -> tuple[dict[str, Any], Path]:
 
 
 _PATHS = frozenset(
-    {"reviews", "metadata", "histories", "user_ids", "item_ids", "items", "vectors", "ids", "folder", "files"}
+    {
+        "reviews",
+        "metadata",
+        "histories",
+        "user_ids",
+        "item_ids",
+        "items",
+        "vectors",
+        "ids",
+        "folder",
+        "files",
+        "start_from",
+    }
 )
 _SPEED = frozenset({"threads", "checkpoint_minutes"})
 

@@ -102,7 +102,7 @@ def run(config: Config, folder: Path, *, until: str | None = None) -> Path:
     store = Store(folder)
     with store.locked():
         for name in stages:  # bad paths are found before the first stage spends an hour
-            _files(name, config)
+            _check_outside(_files(name, config), folder)
         write_text(folder / CONFIG_FILE, configuration.dump(config))
         for name in stages:
             _ensure(name, config, store)
@@ -241,11 +241,22 @@ def _files(name: str, config: Config) -> list[tuple[str, Path]]:
         paths = importlib.import_module(f"clairo.{name}").inputs(section)
     elif name == "embeddings":
         paths = importlib.import_module("clairo.embeddings").inputs(section, None)
-    elif name == "codes":
-        paths = importlib.import_module("clairo.codes").inputs(section)
+    elif name == "codes" or getattr(section, "start_from", None) is not None:
+        paths = importlib.import_module(f"clairo.{name}").inputs(section)
     else:
         paths = []
     return [(f"{position} {path.name}", path) for position, path in enumerate(paths, 1)]
+
+
+def _check_outside(files: list[tuple[str, Path]], folder: Path) -> None:
+    """Refuse what a stage would read from places that stages of this run write to."""
+    written = {(folder / stage).resolve() for stage in STAGES}
+    for _, path in files:
+        if not written.isdisjoint(path.resolve().parents):
+            raise InputError(
+                f"{path} lies in the run folder {folder} itself, whose stages are written anew",
+                hint="choose another --out, or copy what the run should start from",
+            )
 
 
 def _code(rooms: tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ _FINGERPRINT = ".fingerprint"
 _LOCK = ".lock"
 
 # What a stage notes beside its result (times, counts for the report): no later stage depends on it.
-_ASIDE = frozenset({"report.json", "history.json"})
+_ASIDE = frozenset({"report.json", "history.json", "merges.parquet"})
 
 
 def digest(value: Any) -> str:

@@ -17,6 +17,7 @@ def disambiguate(
     *,
     values: int,
     generator: np.random.Generator,
+    kept: NDArray[np.int64] | None = None,
 ) -> NDArray[np.uint32]:
     """A code below `values` for each row of `features` (n, n_categories), (n,) uint32.
 
@@ -39,9 +40,11 @@ def disambiguate(
         )
     order = np.argsort(group.ravel(), kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
-    codes = np.zeros(len(features), dtype=np.uint32)
+    codes = np.full(len(features), -1) if kept is None else kept.copy()
     for start, stop in pairwise(starts):
-        n = stop - start
-        drawn = np.arange(n) if method == "sequential" else generator.permutation(values)[:n]
-        codes[order[start:stop]] = drawn
-    return codes
+        rows = order[start:stop]
+        values_in_order = np.arange(values) if method == "sequential" else generator.permutation(values)
+        free = values_in_order[~np.isin(values_in_order, codes[rows])]
+        new = rows[codes[rows] < 0]
+        codes[new] = free[: len(new)]
+    return codes.astype(np.uint32)

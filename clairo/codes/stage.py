@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clairo import log, rng
 from clairo.artifacts import Codes, Embedding, Sequences, store
+from clairo.artifacts.codes import FILE
 from clairo.codes import disambiguation, files, quality
 from clairo.config import CodesConfig
 from clairo.errors import InputError
@@ -36,7 +37,7 @@ class _Group:
 
 
 def inputs(cfg: CodesConfig) -> list[Path]:
-    """The files of codes that the result depends on.
+    """The files of codes that the result depends on, and the codes that it starts from.
 
     Raises:
         InputError: none is set, or one is not there.
@@ -48,7 +49,12 @@ def inputs(cfg: CodesConfig) -> list[Path]:
     for path in cfg.files:
         if not path.is_file():
             raise InputError(f"codes.files: {str(path)!r} is no file")
-    return list(cfg.files)
+    if cfg.start_from is None:
+        return [*cfg.files]
+    old = cfg.start_from / "codes" / FILE
+    if not old.is_file():
+        raise InputError(f"codes.start_from: {str(cfg.start_from)!r} is no run with codes")
+    return [*cfg.files, old]
 
 
 def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
@@ -71,22 +77,24 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
     """
     catalogue = Sequences.load(sequences)
     if cfg.source == "files":
-        groups = _from_files(inputs(cfg), catalogue.items, cfg.values)
+        groups = _from_files(cfg.files, catalogue.items, cfg.values)
     else:
         groups = _quantized(cfg, fused, catalogue, out, seed)
     features = np.concatenate([group.codes for group in groups], axis=1)
+    names = [f"{group.name} {book}" for group in groups for book in range(1, group.codes.shape[1] + 1)]
+    names.append(disambiguation.NAME)
     last = disambiguation.disambiguate(
         features,
         cfg.disambiguation,
         values=cfg.disambiguation_values,
         generator=rng.generator(seed, "codes", "disambiguation"),
+        kept=_kept(cfg, catalogue.items, names, features),
     )
-    names = [f"{group.name} {book}" for group in groups for book in range(1, group.codes.shape[1] + 1)]
     cardinalities = [group.cardinality for group in groups for _ in range(group.codes.shape[1])]
     codes = Codes(
         catalogue.items,
         np.column_stack([features, last]),
-        [*names, disambiguation.NAME],
+        names,
         [*cardinalities, cfg.disambiguation_values],
     )
     codes.save(out)
@@ -95,7 +103,7 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
     return report
 
 
-def _from_files(paths: list[Path], items: NDArray[np.str_], values: int) -> list[_Group]:
+def _from_files(paths: tuple[Path, ...], items: NDArray[np.str_], values: int) -> list[_Group]:
     tables = [files.read(path, items, values=values) for path in paths]
     labels = [table.label for table in tables]
     if len(set(labels)) < len(labels):
@@ -104,6 +112,38 @@ def _from_files(paths: list[Path], items: NDArray[np.str_], values: int) -> list
         _Group(label, table.codes, values, {"file": path.name}, [None] * table.codes.shape[1])
         for label, table, path in zip(labels, tables, paths, strict=True)
     ]
+
+
+def _kept(
+    cfg: CodesConfig, items: NDArray[np.str_], names: list[str], features: NDArray[np.uint32]
+) -> NDArray[np.int64] | None:
+    """The disambiguation codes of items that the run of `start_from` has, -1 for others."""
+    if cfg.start_from is None:
+        return None
+    old, where = Codes.load(cfg.start_from / "codes"), f"the run {cfg.start_from}"
+    if old.names != names:
+        raise InputError(
+            f"the categories of codes.files are {', '.join(names)}, those of {where} {', '.join(old.names)}",
+            hint="codes.start_from needs files of the same codebooks, in the same order",
+        )
+    row_of = {str(item): row for row, item in enumerate(old.ids)}
+    rows = np.array([row_of.get(str(item), -1) for item in items])
+    known, before = rows >= 0, old.features[rows]
+    changed = np.flatnonzero(known & (before[:, :-1] != features).any(axis=1))
+    if len(changed):
+        item = changed[0]
+        raise InputError(
+            f"item {str(items[item])!r} has the codes {features[item].tolist()}, but "
+            f"{before[item, :-1].tolist()} in {where} ({len(changed)} items changed theirs)",
+            hint="codes.start_from needs files in which known items keep their codes",
+        )
+    kept = np.where(known, before[:, -1].astype(np.int64), -1)
+    if kept.max(initial=-1) >= cfg.disambiguation_values:
+        raise InputError(
+            f"codes.disambiguation_values = {cfg.disambiguation_values}, but {where} uses {kept.max()}",
+            hint=f"set codes.disambiguation_values = {old.cardinalities[-1]}",
+        )
+    return kept
 
 
 def _quantized(

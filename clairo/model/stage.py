@@ -12,6 +12,7 @@ from clairo.model import network, saved
 from clairo.model.checkpoint import Checkpoints
 from clairo.model.examples import Batches, Examples
 from clairo.model.loss import TrieLoss, VocabularyLoss
+from clairo.model.start import start
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
 from clairo.tokens import Trie, n_model_ids
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from clairo.config import ModelConfig
 
 HISTORY = "history.json"
-_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes"}  # between attempts at one training
+# Between attempts at one training; what `start_from` holds is part of the stage's fingerprint.
+_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "start_from"}
 
 
 def make(
     cfg: ModelConfig, *, vocabulary: Path, codes: Path, sequences: Path, out: Path, seed: int
 ) -> dict[str, Any]:
     """Train a model and leave `best/`, `model.json` and `history.json` in `out`.
+
+    Its weights are drawn at random, or start from those of the run `cfg.start_from`.
 
     What an earlier attempt left in `out` is gone on from, as if there had been no interruption.
 
@@ -89,6 +93,8 @@ def _train(
         dropout=cfg.dropout,
         seed=rng.derive(seed, "weights"),
     )
+    if cfg.start_from is not None:
+        start(model, cfg.start_from, words, items.names)
     trainer = Trainer(
         model,
         Batches(examples, words, items.features, batch_size=cfg.batch_size, seed=seed),

@@ -1,6 +1,7 @@
 """The vocabulary: tokens for features, and merges of tokens that co-occur in and across actions."""
 
-from clairo.vocabulary.stage import make
+from clairo.vocabulary.corpus import Corpus
+from clairo.vocabulary.stage import FILE, expand, inputs, make
 from clairo.vocabulary.table import Vocabulary
 
-__all__ = ["Vocabulary", "make"]
+__all__ = ["FILE", "Corpus", "Vocabulary", "expand", "inputs", "make"]

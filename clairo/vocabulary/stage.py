@@ -1,53 +1,136 @@
 """The vocabulary stage: merges learned on the training histories, to the letter of the specification."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from clairo import log
 from clairo.artifacts import Codes, Sequences, store
 from clairo.config import VocabularyConfig
+from clairo.errors import InputError
 from clairo.vocabulary.table import Vocabulary
 
 FILE = "vocabulary.json"
+MERGES = "merges.parquet"
+
+
+def inputs(cfg: VocabularyConfig) -> list[Path]:
+    """The vocabulary that is expanded, if one is.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if cfg.start_from is None:
+        return []
+    if not cfg.start_from.is_file():
+        raise InputError(
+            f"vocabulary.start_from: {str(cfg.start_from)!r} is no file",
+            hint="that of a run lies in it as vocabulary/vocabulary.json",
+        )
+    return [cfg.start_from]
 
 
 def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
-    """Train the vocabulary on training events and write `vocabulary.json` and `report.json` into `out`.
+    """Learn the vocabulary on training events, or expand that of `cfg.start_from` on them.
+
+    Writes `vocabulary.json`, `merges.parquet` (the merge log: see `Vocabulary.merge_log`, here with
+    `corpus_tokens`, how many tokens the training histories have after the merge; parquet, because it keeps
+    types and lists of names) and `report.json` into `out`.
 
     All values below each cardinality get a token, so that items added later have tokens. Nothing is random
     here: `seed` is taken because every stage takes it.
     """
     del seed
     table, histories = Codes.load(codes), Sequences.load(sequences)
-    offsets, events = histories.training()
-    with log.step("merge tokens", total=cfg.size) as step:
+    old = None if cfg.start_from is None else Vocabulary.load(cfg.start_from)
+    if old is None:
+        vocabulary = _train(table, histories, cfg.size, cfg.threads)
+    else:
+        vocabulary = expand(old, table, histories, cfg.size, cfg.threads)
+    vocabulary.save(out / FILE)
+    summary = _summary(vocabulary, table, histories, cfg.size) | _replayed(old)
+    # Old merges were counted on another corpus: how this one shrank under them is not known.
+    n_features = summary["features_in_training"] if old is None else None
+    _write_merges(out / MERGES, vocabulary, table, n_features)
+    store.write_json(out / "report.json", summary)
+    return summary
+
+
+def expand(
+    old: Vocabulary, table: Codes, histories: Sequences, size: int, threads: int | None = None
+) -> Vocabulary:
+    """`old` expanded to `size` on training events; progress shows.
+
+    Raises:
+        InputError: an item has a code without a token, or as for `Vocabulary.expand`.
+    """
+    _check_codes(old, table)
+    with _merging(size) as progress:
+        vocabulary = old.expand(
+            table.features, *histories.training(), size=size, threads=threads, progress=progress
+        )
+    return _told(vocabulary, size)
+
+
+def _train(table: Codes, histories: Sequences, size: int, threads: int | None) -> Vocabulary:
+    with _merging(size) as progress:
+        vocabulary = Vocabulary.train(
+            table.features,
+            *histories.training(),
+            size=size,
+            cardinalities=table.cardinalities,
+            threads=threads,
+            progress=progress,
+        )
+    return _told(vocabulary, size)
+
+
+@contextmanager
+def _merging(size: int) -> Iterator[Callable[[int, int], None]]:
+    with log.step("merge tokens", total=size) as step:
         done = 0
 
-        def progress(now: int, _total: int) -> None:
+        def progress(now: int, total: int) -> None:
             nonlocal done
+            now += size - total  # the initial tokens are there from the start
             step.advance(now - done)
             done = now
 
-        vocabulary = Vocabulary.train(
-            table.features,
-            offsets,
-            events,
-            size=cfg.size,
-            cardinalities=table.cardinalities,
-            threads=cfg.threads,
-            progress=progress,
-        )
-        progress(len(vocabulary), cfg.size)
-    if len(vocabulary) < cfg.size:
+        yield progress
+
+
+def _told(vocabulary: Vocabulary, size: int) -> Vocabulary:
+    if len(vocabulary) < size:
         log.logger.warning(
             "vocabulary: %d tokens instead of %d: no two tokens are left that stand together",
             len(vocabulary),
-            cfg.size,
+            size,
         )
-    vocabulary.save(out / FILE)
-    summary = _summary(vocabulary, table, histories, cfg.size)
-    store.write_json(out / "report.json", summary)
-    return summary
+    return vocabulary
+
+
+def _check_codes(old: Vocabulary, table: Codes) -> None:
+    """The core would say it too, but it does not know what items and categories are called."""
+    if old.n_categories != len(table.names):
+        raise InputError(
+            f"the vocabulary to expand has {old.n_categories} categories, the codes have {len(table.names)}: "
+            f"{', '.join(table.names)}"
+        )
+    for place, name in enumerate(table.names):
+        known = [value for category, value in old.initial_tokens if category == place]
+        beyond = np.flatnonzero(~np.isin(table.features[:, place], known))
+        if len(beyond):
+            row = beyond[0]
+            room = f"cardinality {old.cardinalities[place]}" if old.cardinalities else "only the values seen"
+            raise InputError(
+                f"item {str(table.ids[row])!r} has {name} = {table.features[row, place]}, but the vocabulary "
+                f"to expand was trained with {room} there ({len(beyond)} items have such values)",
+                hint="give these items codes that have tokens, or train a new vocabulary; codes.values and "
+                "codes.disambiguation_values set how many values a vocabulary has room for",
+            )
 
 
 def _summary(vocabulary: Vocabulary, table: Codes, histories: Sequences, asked: int) -> dict[str, Any]:
@@ -63,3 +146,14 @@ def _summary(vocabulary: Vocabulary, table: Codes, histories: Sequences, asked: 
         "tokens_in_training": int(token_offsets[-1]),
         "tokens_per_item": float(item_offsets[-1]) / len(table.ids),
     }
+
+
+def _replayed(old: Vocabulary | None) -> dict[str, int]:
+    return {} if old is None else {"merges_taken_over": len(old.merges)}
+
+
+def _write_merges(path: Path, vocabulary: Vocabulary, table: Codes, n_features: int | None) -> None:
+    import polars as pl
+
+    left = pl.lit(n_features, pl.UInt64) - (pl.col("inside") + pl.col("across")).cum_sum()
+    vocabulary.merge_log(table.names).with_columns(corpus_tokens=left).write_parquet(path)

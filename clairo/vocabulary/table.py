@@ -1,10 +1,10 @@
 """The vocabulary's Python face: numpy arrays in and out, the work done by the compiled core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import SupportsIndex, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,10 @@ import numpy.typing as npt
 from clairo import _clairo
 from clairo.errors import InputError
 from clairo.vocabulary.arguments import integers, whole, whole_array
+from clairo.vocabulary.merge_log import merge_log
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MOST_TOKENS = 1 << 26
 _MOST_THREADS = 1024
@@ -29,6 +33,7 @@ class Vocabulary:
     The construction and the encodings are those of ActionPiece (Hou et al., ICML 2025, sections 3.2 and 3.3),
     with exact counts. Items are rows of `features`, an (n_items, n_categories) table of whole numbers without
     equal rows. History i is `events[offsets[i]:offsets[i + 1]]`, where events are row numbers of that table.
+    `clairo.Corpus` makes the three of lists, mappings and polars frames.
 
     Every argument that cannot be used raises `clairo.InputError`, which names it and the first bad place.
     """
@@ -62,20 +67,57 @@ class Vocabulary:
             progress: called with merges done and merges wanted, several times a second and at the end, from
                 the calling thread.
         """
-        table, starts, rows = _corpus(features, offsets, events)
-        if progress is not None and not callable(progress):
-            raise InputError(f"progress: must be callable, is {progress!r}")
         core = _clairo.Vocabulary.train(
-            table,
-            starts,
-            rows,
+            *_corpus(features, offsets, events),
             whole("size", size, 1, _MOST_TOKENS),
             None if cardinalities is None else integers("cardinalities", cardinalities, np.int64).tolist(),
             _threads(threads),
-            progress,
+            _called(progress),
             plain=False,
         )
         return cls(core)
+
+    def expand(
+        self,
+        features: npt.ArrayLike,
+        offsets: npt.ArrayLike,
+        events: npt.ArrayLike,
+        size: SupportsIndex,
+        threads: SupportsIndex | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> "Vocabulary":
+        """A larger vocabulary that begins with this one: replay its merges on a corpus, and go on merging.
+
+        The corpus may have new users, new items, or both. All tokens of this vocabulary keep their ids and
+        their features, so rows of embeddings stay valid and only new rows are added. A new item's codes have
+        tokens if the training was given `cardinalities` that leave room for them. On the corpus that this
+        vocabulary was trained on, the result is that of a longer training.
+
+        Old merges keep their counts, which are of the corpus that they were made on; new merges have those of
+        this one. Canonical encoding goes by priority, so an old item's canonical tokens change where a new
+        merge applies to them: at once where no old merge competes with it, else where its priority is higher.
+        Pass the old histories along with the new ones: on the new ones alone the counts, and so the
+        priorities, of new merges are small beside those of old ones.
+
+        Args:
+            features: (n_items, n_categories) integers; the rows need not be those of the training.
+            offsets: (n_histories + 1,) integers.
+            events: (n_events,) integers.
+            size: tokens wanted, those of this vocabulary included.
+            threads: all cores unless told.
+            progress: called with merges done, the old ones included, and merges wanted in all.
+
+        Raises:
+            InputError: a code has no token here (it is beyond its cardinality, or no training saw it), `size`
+                is below that of this vocabulary, or its file held only priorities, as released files do.
+        """
+        core = self._core.expand(
+            *_corpus(features, offsets, events),
+            whole("size", size, 1, _MOST_TOKENS),
+            _threads(threads),
+            _called(progress),
+        )
+        return Vocabulary(core)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Vocabulary":
@@ -140,6 +182,16 @@ class Vocabulary:
         return self._core.counts
 
     @cached_property
+    def joined(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]] | None:
+        """How often each merge was made inside an action, and how often across two neighbouring ones.
+
+        Two (n_merges,) uint64 arrays, of the corpus on which the merge was made; None where a file holds only
+        priorities.
+        """
+        joined = self._core.joined
+        return None if joined is None else (_frozen(joined[0]), _frozen(joined[1]))
+
+    @cached_property
     def unit(self) -> int | None:
         """lcm(1..n_categories) squared; None where a file holds only priorities."""
         return self._core.unit
@@ -155,6 +207,20 @@ class Vocabulary:
         if features is None:
             raise InputError(f"token: {token!r} stands for more than {_MOST_FEATURES} features")
         return features
+
+    def merge_log(self, names: Sequence[str] | None = None) -> "pl.DataFrame":
+        """A polars table with a row for each merge, in order.
+
+        Columns: `token` made of `left` and `right` (uint32); `priority` (float64); how often the merge was
+        made `inside` an action and `across` two neighbouring ones (uint64, null where a file holds only
+        priorities), all three on the corpus that the merge was made on; `left_categories` and
+        `right_categories` (lists of names, each once) of the features joined; `kinds`, theirs together, such
+        as `text + image` for categories named `text 1` and `image 2`.
+
+        Args:
+            names: of the categories, as `Corpus.names`; their numbers unless told.
+        """
+        return merge_log(self, names)
 
     def encode(
         self,
@@ -236,6 +302,12 @@ def _corpus(
         integers("offsets", offsets, np.int64),
         integers("events", events, np.int64),
     )
+
+
+def _called(progress: Callable[[int, int], object] | None) -> Callable[[int, int], object] | None:
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress: must be callable, is {progress!r}")
+    return progress
 
 
 def _threads(threads: SupportsIndex | None) -> int | None:

@@ -1,12 +1,15 @@
 //! Encoding of many rows at once: the same tokens on any number of threads and in any batch.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::items::{Histories, Items};
 use crate::pair::Token;
 use crate::parallel::{Observer, Workers};
 use crate::random::Generator;
+use crate::rank::Ranker;
 use crate::vocabulary::Vocabulary;
-use crate::{canonical, deterministic, rank};
+use crate::{canonical, deterministic};
 
 /// Rows of tokens, laid end to end: row `i` is `tokens[offsets[i]..offsets[i + 1]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +25,15 @@ impl Rows {
         Self { tokens: Vec::new(), offsets: vec![0] }
     }
 
-    fn extend(&mut self, rows: Vec<Vec<Token>>) {
-        for row in rows {
-            self.tokens.extend(row);
-            self.offsets.push(self.tokens.len() as i64);
-        }
+    fn push(&mut self, row: &[Token]) {
+        self.tokens.extend_from_slice(row);
+        self.offsets.push(self.tokens.len() as i64);
+    }
+
+    fn extend(&mut self, part: &Self) {
+        let start = self.tokens.len() as i64;
+        self.tokens.extend_from_slice(&part.tokens);
+        self.offsets.extend(part.offsets[1..].iter().map(|end| start + end));
     }
 }
 
@@ -48,11 +55,15 @@ pub fn encode(
     }
     let tokens = vocabulary.initial().tokens_of(items)?;
     let n = items.n_categories();
-    run(histories.len(), threads, observer, |i| {
+    run(histories.len(), threads, observer, |part, ranker, i| {
+        let row = ranker.row();
         let mut generator = Generator::new(seed, rows[i]);
-        let mut flat = flat_row(&tokens, n, histories.get(i));
-        flat.chunks_exact_mut(n).for_each(|set| generator.shuffle(set));
-        rank::encode(vocabulary, &flat)
+        for &item in histories.get(i) {
+            let start = row.len();
+            row.extend_from_slice(&tokens[item as usize * n..][..n]);
+            generator.shuffle(&mut row[start..]);
+        }
+        part.push(ranker.encode(vocabulary));
     })
 }
 
@@ -69,9 +80,10 @@ pub fn encode_deterministic(
 ) -> Result<Rows> {
     let tokens = vocabulary.initial().tokens_of(items)?;
     let n = items.n_categories();
-    run(histories.len(), threads, observer, |i| {
-        let flat = flat_row(&tokens, n, histories.get(i));
-        deterministic::encode(vocabulary, flat.chunks_exact(n).map(<[Token]>::to_vec).collect())
+    run(histories.len(), threads, observer, |part, _, i| {
+        let set = |&item: &u32| tokens[item as usize * n..][..n].to_vec();
+        let sets = histories.get(i).iter().map(set).collect();
+        part.push(&deterministic::encode(vocabulary, sets));
     })
 }
 
@@ -87,7 +99,9 @@ pub fn canonical(
 ) -> Result<Rows> {
     let tokens = vocabulary.initial().tokens_of(items)?;
     let n = items.n_categories();
-    run(items.len(), threads, observer, |i| canonical::encode(vocabulary, &tokens[i * n..][..n]))
+    run(items.len(), threads, observer, |part, _, i| {
+        part.push(&canonical::encode(vocabulary, &tokens[i * n..][..n]));
+    })
 }
 
 /// Rank-order encoding of one row of tokens as it stands.
@@ -99,24 +113,24 @@ pub fn encode_flat(vocabulary: &Vocabulary, row: &[Token]) -> Result<Vec<Token>>
         let problem = format!("token {} is not in 1..{}", row[i], vocabulary.len());
         return Err(Error::at("tokens", format!("[{i}]"), problem));
     }
-    Ok(rank::encode(vocabulary, row))
+    let mut ranker = Ranker::default();
+    ranker.row().extend_from_slice(row);
+    Ok(ranker.encode(vocabulary).to_vec())
 }
 
+/// `job(part, ranker, row)` puts one row after the other into its worker's part.
 fn run(
     n_rows: usize,
     threads: Option<usize>,
     observer: &mut Observer,
-    job: impl Fn(usize) -> Vec<Token> + Sync + Send,
+    job: impl Fn(&mut Rows, &mut Ranker, usize) + Sync + Send,
 ) -> Result<Rows> {
+    let piece = |range: Range<usize>| {
+        let (mut part, mut ranker) = (Rows::new(), Ranker::default());
+        range.for_each(|row| job(&mut part, &mut ranker, row));
+        part
+    };
     let mut rows = Rows::new();
-    Workers::new(threads, n_rows)?.blocks(n_rows, observer, job, |block| rows.extend(block))?;
+    Workers::new(threads, n_rows)?.pieces(n_rows, observer, piece, |part| rows.extend(&part))?;
     Ok(rows)
-}
-
-fn flat_row(tokens: &[Token], n_categories: usize, history: &[u32]) -> Vec<Token> {
-    history
-        .iter()
-        .flat_map(|&item| &tokens[item as usize * n_categories..][..n_categories])
-        .copied()
-        .collect()
 }

@@ -40,6 +40,10 @@ impl History {
         Self { sets, slots }
     }
 
+    pub(crate) fn from_parts(sets: Vec<Vec<Token>>, slots: Vec<Token>) -> Self {
+        Self { sets, slots }
+    }
+
     /// The sets, from left to right.
     #[must_use]
     pub fn sets(&self) -> &[Vec<Token>] {

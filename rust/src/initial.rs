@@ -79,14 +79,26 @@ impl Initial {
         let mut tokens = Vec::with_capacity(items.len() * n);
         for (i, row) in items.rows().enumerate() {
             for (category, &value) in row.iter().enumerate() {
-                let token = self.token(category, value).ok_or_else(|| {
-                    let problem = format!("value {value} of category {category} is not in the vocabulary");
-                    Error::at("features", format!("[{i}, {category}]"), problem)
-                })?;
+                let token = self.token(category, value).ok_or_else(|| self.unknown(i, category, value))?;
                 tokens.push(token);
             }
         }
         Ok(tokens)
+    }
+
+    fn unknown(&self, item: usize, category: usize, value: i64) -> Error {
+        let why = match &self.cardinalities {
+            Some(given) => format!(
+                "which was trained with cardinality {0} there: values below {0} have tokens, others need a new \
+                 vocabulary",
+                given[category]
+            ),
+            None => "which has tokens for the values of its own training only: give the training cardinalities \
+                     to leave room for more"
+                .to_owned(),
+        };
+        let problem = format!("value {value} of category {category} is not in the vocabulary, {why}");
+        Error::at("features", format!("[{item}, {category}]"), problem)
     }
 
     fn token(&self, category: usize, value: i64) -> Option<Token> {

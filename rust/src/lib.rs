@@ -31,14 +31,15 @@
 //!
 //! One home for each thing: [`Trainer`] merges, keeping the counts of pairs, a queue of the heaviest, and the
 //! histories; [`Vocabulary`] is what comes out; [`encoder`] turns histories and items into tokens, row by row
-//! with [`rank`], [`deterministic`] and [`canonical`]; [`mod@file`] saves and loads. Only the module
+//! with `rank`, `deterministic` and `canonical`; [`mod@file`] saves and loads. Only the module
 //! `python`, behind the feature of that name, knows Python.
 
-pub mod canonical;
-pub mod deterministic;
+mod canonical;
+mod deterministic;
 pub mod encoder;
 mod engine;
 mod error;
+mod fast;
 pub mod file;
 mod history;
 mod initial;
@@ -49,7 +50,8 @@ mod plain;
 #[cfg(feature = "python")]
 mod python;
 mod random;
-pub mod rank;
+mod rank;
+mod rules;
 mod trainer;
 mod vocabulary;
 mod weight;

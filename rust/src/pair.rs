@@ -14,6 +14,21 @@ impl Pair {
         Self(u64::from(a.min(b)) << 32 | u64::from(a.max(b)))
     }
 
+    /// The pair as a number, never 0 as no token is the padding token.
+    pub(crate) fn key(self) -> u64 {
+        self.0
+    }
+
+    /// The pair of a number.
+    pub(crate) fn from_key(key: u64) -> Self {
+        Self(key)
+    }
+
+    /// A hash whose first bits are good (Fibonacci hashing).
+    pub(crate) fn hash(self) -> u64 {
+        (self.0 ^ self.0 >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// The smaller token.
     #[must_use]
     pub fn first(self) -> Token {

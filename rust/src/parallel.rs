@@ -13,6 +13,9 @@ pub type Observer<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 /// Rows worked on between two questions to the observer: some hundredths of a second.
 const BLOCK: usize = 1024;
 
+/// Rows that one worker takes at once.
+const PIECE: usize = 64;
+
 /// Below this many rows threads cost more than they save.
 const FEW: usize = 64;
 
@@ -35,17 +38,26 @@ impl Workers {
         pool.map(|pool| Self(Some(pool))).map_err(|error| Error::input("threads", error.to_string()))
     }
 
-    /// `job(row)` for every row, in the rows' order. Hands block after block to `take`.
-    pub fn blocks<T: Send>(
+    /// `job` with one piece of the rows after the other; hands the results to `take` in the rows' order.
+    pub fn pieces<T: Send>(
         &self,
         rows: usize,
         observer: &mut Observer,
-        job: impl Fn(usize) -> T + Sync + Send,
-        mut take: impl FnMut(Vec<T>),
+        job: impl Fn(Range<usize>) -> T + Sync + Send,
+        mut take: impl FnMut(T),
     ) -> Result<()> {
-        for start in (0..rows).step_by(BLOCK) {
-            go_on(observer, start, rows)?;
-            take(self.map(start..rows.min(start + BLOCK), &job));
+        let piece = |start: usize| job(start..rows.min(start + PIECE));
+        for block in (0..rows).step_by(BLOCK) {
+            go_on(observer, block, rows)?;
+            let starts = (block..rows.min(block + BLOCK)).step_by(PIECE);
+            match &self.0 {
+                None => starts.map(piece).for_each(&mut take),
+                Some(pool) => {
+                    let starts: Vec<usize> = starts.collect();
+                    let done: Vec<T> = pool.install(|| starts.into_par_iter().map(piece).collect());
+                    done.into_iter().for_each(&mut take);
+                }
+            }
         }
         Ok(())
     }
@@ -61,13 +73,6 @@ impl Workers {
             return parts.iter_mut().enumerate().for_each(|(i, part)| job(i, part));
         };
         pool.install(|| parts.par_iter_mut().enumerate().for_each(|(i, part)| job(i, part)));
-    }
-
-    fn map<T: Send>(&self, rows: Range<usize>, job: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-        match &self.0 {
-            None => rows.map(job).collect(),
-            Some(pool) => pool.install(|| rows.into_par_iter().map(job).collect()),
-        }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Plain {
     pairs: FxHashMap<Pair, Tally>,
     /// Holds every pair at its count, and at counts that it had before.
     heap: BinaryHeap<(Count, Reverse<Pair>)>,
+    /// Pairs whose count rose and is not in the heap yet.
+    risen: Vec<Pair>,
 }
 
 /// A pair that stands nowhere counts exactly zero, and has no tally.
@@ -35,7 +37,13 @@ type Changes = Vec<(Pair, Count)>;
 
 impl Plain {
     pub fn new(histories: Vec<History>, weights: Weights, pulse: &mut Pulse) -> Result<Self> {
-        let mut plain = Self { weights, histories, pairs: FxHashMap::default(), heap: BinaryHeap::new() };
+        let mut plain = Self {
+            weights,
+            histories,
+            pairs: FxHashMap::default(),
+            heap: BinaryHeap::new(),
+            risen: Vec::new(),
+        };
         let mut changes = Changes::new();
         for row in 0..plain.histories.len() {
             pulse()?;
@@ -65,10 +73,14 @@ impl Plain {
                 tally.histories.push(row as u32);
             }
             if change > 0 {
-                self.heap.push((tally.count, Reverse(pair)));
+                self.risen.push(pair);
             }
         }
         changes.clear();
+    }
+
+    fn count(&self, pair: Pair) -> Count {
+        self.pairs.get(&pair).map_or(0, |tally| tally.count)
     }
 
     fn merge_in(&mut self, row: usize, pair: Pair, token: Token, changes: &mut Changes) -> Joined {
@@ -86,9 +98,16 @@ impl Plain {
 
 impl Engine for Plain {
     fn heaviest(&mut self, _pulse: &mut Pulse) -> Result<Option<(Pair, Count)>> {
+        let mut risen = std::mem::take(&mut self.risen);
+        risen.sort_unstable();
+        risen.dedup();
+        for &pair in &risen {
+            self.heap.push((self.count(pair), Reverse(pair)));
+        }
         while let Some((queued, Reverse(pair))) = self.heap.pop() {
-            let count = self.pairs.get(&pair).map_or(0, |tally| tally.count);
-            if count == queued {
+            let count = self.count(pair);
+            // What rose in a replay may be gone by now.
+            if count == queued && count > 0 {
                 return Ok(Some((pair, count)));
             }
             // The count fell: it goes back to where it belongs. One that rose has a better entry.

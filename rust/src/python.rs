@@ -19,6 +19,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 type Arrays<'py> = (Bound<'py, PyArray1<Token>>, Bound<'py, PyArray1<i64>>);
 
+type Joins<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>);
+
 /// The compiled core of CLAIRO.
 #[pymodule]
 mod _clairo {
@@ -50,6 +52,7 @@ impl PyVocabulary {
         trained(py, progress.as_ref(), |observer| Trainer::new(&items, &histories, &options, observer))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "Python's own signature, argument by argument")]
     fn expand(
         &self,
         py: Python<'_>,
@@ -133,7 +136,7 @@ impl PyVocabulary {
 
     /// How often each merge was made inside sets, then how often across.
     #[getter]
-    fn joined<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>)> {
+    fn joined<'py>(&self, py: Python<'py>) -> Option<Joins<'py>> {
         let joined = &self.0.counts()?.joined;
         let inside = joined.iter().map(|joined| joined.inside).collect();
         let across = joined.iter().map(|joined| joined.across).collect();

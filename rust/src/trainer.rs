@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, Joined, Pulse};
 use crate::error::{Error, Result};
+use crate::fast::Fast;
 use crate::history::History;
 use crate::initial::Initial;
 use crate::items::{Histories, Items};
@@ -93,18 +94,27 @@ impl Trainer {
         if !(1..=MOST_TOKENS).contains(&options.size) {
             return Err(Error::input("size", format!("{} is not in 1..={MOST_TOKENS}", options.size)));
         }
-        let _workers = Workers::new(options.threads, histories.len())?;
-        let weights = Weights::new(items.n_categories(), histories.n_events())?;
-        let rows = segment(&initial.tokens_of(items)?, items.n_categories(), histories)?;
+        let workers = Workers::new(options.threads, histories.len())?;
         let goal = options.size.saturating_sub(initial.len());
-        let mut pulse = || go_on(observer, 0, goal);
-        Ok(Self {
-            initial,
-            size: options.size,
-            unit: weights.unit(),
-            engine: Box::new(Plain::new(rows, weights, &mut pulse)?),
-            merges: Vec::new(),
-        })
+        go_on(observer, 0, goal)?;
+        let n = items.n_categories();
+        let weights = Weights::new(n, histories.n_events())?;
+        if u32::try_from(histories.len()).is_err() {
+            return Err(Error::input("offsets", "more histories than 32 bits can number"));
+        }
+        let tokens = initial.tokens_of(items)?;
+        let fast = if options.plain {
+            None
+        } else {
+            Fast::new(&tokens, initial.len(), n, histories, &weights, workers)
+        };
+        let engine: Box<dyn Engine> = if let Some(fast) = fast {
+            Box::new(fast)
+        } else {
+            let rows = segment(&tokens, n, histories);
+            Box::new(Plain::new(rows, weights.clone(), &mut || go_on(observer, 0, goal))?)
+        };
+        Ok(Self { initial, size: options.size, unit: weights.unit(), engine, merges: Vec::new() })
     }
 
     /// How many merges were asked for.
@@ -157,11 +167,8 @@ impl Trainer {
 }
 
 /// The histories as rows of sets, from the tokens of all items laid end to end.
-fn segment(tokens: &[Token], n_categories: usize, histories: &Histories) -> Result<Vec<History>> {
-    if u32::try_from(histories.len()).is_err() {
-        return Err(Error::input("offsets", "more histories than 32 bits can number"));
-    }
+fn segment(tokens: &[Token], n_categories: usize, histories: &Histories) -> Vec<History> {
     let set = |&item: &u32| tokens[item as usize * n_categories..][..n_categories].to_vec();
     let rows = (0..histories.len()).map(|row| histories.get(row)).filter(|row| !row.is_empty());
-    Ok(rows.map(|row| History::new(row.iter().map(set).collect())).collect())
+    rows.map(|row| History::new(row.iter().map(set).collect())).collect()
 }

@@ -1,10 +1,9 @@
 //! A finished vocabulary.
 
-use rustc_hash::FxHashMap;
-
 use crate::engine::Joined;
 use crate::initial::{Feature, Initial};
 use crate::pair::{Pair, Token};
+use crate::rules::Rules;
 use crate::weight::{Count, nearest_double};
 
 /// What only the maker of a vocabulary knows.
@@ -27,7 +26,7 @@ pub struct Vocabulary {
     merges: Vec<Pair>,
     priorities: Vec<f64>,
     exact: Option<Exact>,
-    rules: FxHashMap<Pair, Token>,
+    rules: Rules,
 }
 
 impl Vocabulary {
@@ -40,8 +39,7 @@ impl Vocabulary {
     /// A vocabulary that knows its priorities as doubles only. Of a rule that comes twice the later one
     /// holds.
     pub(crate) fn new(initial: Initial, merges: Vec<Pair>, priorities: Vec<f64>) -> Self {
-        let first = initial.len() as Token;
-        let rules = merges.iter().copied().zip(first..).collect();
+        let rules = Rules::new(&merges, initial.len() as Token);
         Self { initial, merges, priorities, exact: None, rules }
     }
 
@@ -78,8 +76,9 @@ impl Vocabulary {
 
     /// The token that two tokens merge into.
     #[must_use]
+    #[inline]
     pub fn rule(&self, a: Token, b: Token) -> Option<Token> {
-        self.rules.get(&Pair::new(a, b)).copied()
+        self.rules.get(Pair::new(a, b))
     }
 
     /// The priority of a merged token.

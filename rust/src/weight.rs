@@ -47,6 +47,11 @@ impl Weights {
         self.unit
     }
 
+    /// What no count of a corpus of `events` events passes.
+    pub(crate) fn most(&self, events: usize) -> Option<Count> {
+        self.unit.checked_mul(HEAVIEST_EVENT)?.checked_mul(events as Count)
+    }
+
     /// The weight of two tokens of one set of `m`.
     #[must_use]
     pub fn inside(&self, m: usize) -> Count {

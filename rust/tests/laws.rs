@@ -2,10 +2,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use clairo::{Feature, Result, Token, Vocabulary, encoder, file};
-use common::{Corpus, exact, merges};
+use clairo::{Feature, History, Result, Token, Vocabulary, encoder, file};
+use common::{Corpus, exact, merges, same};
 use proptest::prelude::*;
 
 /// Corpora that are dense in ties, repeated items, vanishing sets and histories of no or one event.
@@ -47,8 +48,34 @@ fn features_of_items(corpus: &Corpus, items: &[usize]) -> Vec<Feature> {
     features
 }
 
-fn same(a: &Vocabulary, b: &Vocabulary) -> bool {
-    merges(a) == merges(b) && exact(a) == exact(b)
+fn sorted(mut histories: Vec<History>) -> Vec<(Vec<Vec<Token>>, Vec<Token>)> {
+    let sets = |history: &History| {
+        let mut sets = history.sets().to_vec();
+        for set in &mut sets {
+            set.sort_unstable();
+        }
+        sets
+    };
+    histories.drain(..).map(|history| (sets(&history), history.slots().to_vec())).collect()
+}
+
+/// How many times two tokens stand together, in one set or as neighbours.
+fn places(histories: &[History]) -> BTreeMap<(Token, Token), usize> {
+    let mut places = BTreeMap::new();
+    let mut count = |a: Token, b: Token| *places.entry((a.min(b), a.max(b))).or_default() += 1;
+    for history in histories {
+        for set in history.sets() {
+            (0..set.len()).for_each(|i| set[..i].iter().for_each(|&b| count(set[i], b)));
+        }
+        for (two, &slot) in history.sets().windows(2).zip(history.slots()) {
+            if slot == 0 {
+                two[0].iter().for_each(|&a| two[1].iter().for_each(|&b| count(a, b)));
+            } else {
+                two.iter().flatten().for_each(|&a| count(a, slot));
+            }
+        }
+    }
+    places
 }
 
 proptest! {
@@ -61,6 +88,72 @@ proptest! {
             let together = corpus.encode_deterministic(&one, threads)?;
             prop_assert_eq!(corpus.encode_deterministic(&one, 1)?, together);
         }
+    }
+
+    /// The fast engine and its readable twin, down to the segmentation that they leave.
+    #[test]
+    fn both_engines_do_the_same(corpus in corpora(), size in 1_usize..90) {
+        let of = |plain| clairo::Options { size, cardinalities: None, threads: Some(1), plain };
+        let (fast, plain) = (corpus.trainer(&of(false))?, corpus.trainer(&of(true))?);
+        prop_assert_eq!(sorted(fast.segmentation()), sorted(plain.segmentation()));
+        prop_assert!(same(&fast.finish(), &plain.finish()));
+    }
+
+    /// What the fast engine rests on: two tokens that do not stand together never will, unless one of them is
+    /// yet to be made. So the places of a pair, counted as the weights are but each as one, only become fewer.
+    #[test]
+    fn places_never_come_back(corpus in corpora()) {
+        let mut before: Option<BTreeMap<(Token, Token), usize>> = None;
+        for size in corpus.train(1, 1)?.len().. {
+            let options = clairo::Options { size, cardinalities: None, threads: Some(1), plain: true };
+            let trainer = corpus.trainer(&options)?;
+            let now = places(&trainer.segmentation());
+            for (&pair, &n) in &now {
+                let old = before.as_ref().is_some_and(|_| (pair.1 as usize) < size - 1);
+                let most = before.as_ref().and_then(|before| before.get(&pair)).copied().unwrap_or(0);
+                prop_assert!(!old || n <= most, "{pair:?} at {size}: {n} places after {most}");
+            }
+            before = Some(now);
+            if trainer.finish().len() < size {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn growing_on_the_same_corpus_is_training_longer(
+        corpus in corpora(),
+        size in 1_usize..60,
+        more in 0_usize..40,
+        plain: bool,
+    ) {
+        let small = corpus.train(size, 1)?;
+        let options = clairo::Options {
+            size: small.len().max(size) + more,
+            cardinalities: None,
+            threads: Some(1),
+            plain,
+        };
+        let grown = corpus.expand(&small, &options)?;
+        prop_assert!(same(&grown, &corpus.train(options.size, 1)?));
+        prop_assert_eq!(grown.counts().map(|it| it.size_asked), Some(options.size));
+    }
+
+    /// The beginning stays, whatever is merged after it; and both engines go on alike.
+    #[test]
+    fn growing_on_another_corpus_keeps_the_beginning(
+        (corpus, picks) in (corpora(), prop::collection::vec(any::<prop::sample::Index>(), 0..40)),
+        size in 1_usize..40,
+        more in 0_usize..40,
+    ) {
+        let small = corpus.train(size, 1)?;
+        let mut other = corpus.clone();
+        other.histories.push(picks.iter().map(|pick| pick.index(corpus.features.len())).collect());
+        let of = |plain| clairo::Options { size: size.max(small.len()) + more, cardinalities: None, threads: Some(1), plain };
+        let (fast, plain) = (other.expand(&small, &of(false))?, other.expand(&small, &of(true))?);
+        prop_assert!(same(&fast, &plain));
+        prop_assert!(merges(&fast).starts_with(&merges(&small)));
+        prop_assert!(exact(&fast).0.starts_with(&exact(&small).0));
     }
 
     #[test]
@@ -123,7 +216,7 @@ proptest! {
     fn rank_order_agrees_with_scanning(
         corpus in corpora(),
         size in 1_usize..60,
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
     ) {
         let vocabulary = corpus.train(size, 1)?;
         let pick = |index: &prop::sample::Index| index.index(vocabulary.len() - 1) as Token + 1;

@@ -64,3 +64,18 @@ def test_too_many_equal_rows_are_refused(method: Method) -> None:
     )
     assert "codes.disambiguation_values = 5 or more" in str(caught.value.hint)
     assert "codes.books" in str(caught.value.hint)
+
+
+@settings(max_examples=150, deadline=None)
+@given(TABLES, st.data(), st.sampled_from(["sequential", "random"]), st.integers(0, 9))
+def test_kept_codes_stay_and_the_others_are_free(
+    rows: list[tuple[int, int]], data: st.DataObject, method: Method, seed: int
+) -> None:
+    features, values = table(rows), 64
+    before = disambiguate(features, "random", values=values, generator=np.random.default_rng(99))
+    known = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))))
+    kept = np.where(known, before.astype(np.int64), -1)
+    codes = disambiguate(features, method, values=values, generator=np.random.default_rng(seed), kept=kept)
+    np.testing.assert_array_equal(codes[known], before[known])
+    assert codes.max() < values
+    assert len({(*row, int(code)) for row, code in zip(rows, codes, strict=True)}) == len(rows)

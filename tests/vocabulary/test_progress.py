@@ -95,3 +95,30 @@ def test_other_threads_work_meanwhile(corpus: Corpus) -> None:
     done.set()
     other.join()
     assert ticks > 10
+
+
+@pytest.fixture(scope="module")
+def small(corpus: Corpus) -> Vocabulary:
+    features, offsets, events = corpus
+    return Vocabulary.train(features, offsets[:201], events[:1600], size=2000)
+
+
+def test_progress_of_an_expansion_counts_the_old_merges_too(corpus: Corpus, small: Vocabulary) -> None:
+    features, offsets, events = corpus
+    calls: list[tuple[int, int]] = []
+    vocabulary = small.expand(
+        features, offsets[:2001], events[:16_000], size=2300, progress=lambda *call: calls.append(call)
+    )
+    assert calls[-1] == (len(vocabulary.merges), 2300 - vocabulary.n_initial)
+    done = [made for made, _ in calls]
+    assert done == sorted(done)
+
+
+@pytest.mark.usefixtures("alarm")
+def test_a_signal_stops_an_expansion_within_a_second(corpus: Corpus, small: Vocabulary) -> None:
+    for after in (0.02, 0.4):
+        start = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, after)
+        with pytest.raises(EnoughError):
+            small.expand(*corpus, size=60_000)
+        assert time.monotonic() - start < after + 1

@@ -84,14 +84,23 @@ class Corpus:
     features: list[tuple[int, ...]]
     histories: list[list[int]]
 
-    def train(self, size: int) -> Vocabulary:
-        offsets = np.cumsum([0, *map(len, self.histories)])
-        return Vocabulary.train(self.features, offsets, list(chain(*self.histories)), size=size)
+    def arrays(self) -> tuple[list[tuple[int, ...]], list[int], list[int]]:
+        offsets = np.cumsum([0, *map(len, self.histories)]).tolist()
+        return self.features, offsets, list(chain(*self.histories))
+
+    def train(self, size: int, cardinalities: list[int] | None = None) -> Vocabulary:
+        return Vocabulary.train(*self.arrays(), size=size, cardinalities=cardinalities)
 
 
-def oracle(corpus: Corpus, size: int) -> list[tuple[Pair, Fraction]]:
-    """The merges, and their exact priorities."""
-    features = sorted({(category, value) for item in corpus.features for category, value in enumerate(item)})
+def oracle(
+    corpus: Corpus,
+    size: int,
+    features: list[tuple[int, int]] | None = None,
+    old: list[tuple[Pair, Fraction]] | None = None,
+) -> list[tuple[Pair, Fraction]]:
+    """The merges, and their exact priorities; with the `features` and merges of an `old` vocabulary first."""
+    if features is None:
+        features = sorted({feature for item in corpus.features for feature in enumerate(item)})
     tokens = {feature: token for token, feature in enumerate(features, start=1)}
     items = [{tokens[feature] for feature in enumerate(item)} for item in corpus.features]
     rows = [
@@ -99,7 +108,10 @@ def oracle(corpus: Corpus, size: int) -> list[tuple[Pair, Fraction]]:
         for history in corpus.histories
         if history
     ]
-    merges: list[tuple[Pair, Fraction]] = []
+    merges = list(old or [])
+    for token, (pair, _) in enumerate(merges, start=len(features) + 1):
+        for row in rows:
+            row.merge(pair, token)
     while len(features) + 1 + len(merges) < size:
         counts: dict[Pair, Fraction] = defaultdict(Fraction)
         for row in rows:
@@ -138,12 +150,30 @@ MANY_CATEGORIES = Corpus([tuple(range(11)), tuple(range(1, 12))], [[0, 1, 0], [1
 @example(MANY_CATEGORIES, 60)
 @settings(max_examples=250, deadline=None)
 def test_merges_and_priorities_are_those_of_the_oracle(corpus: Corpus, size: int) -> None:
-    vocabulary = corpus.train(size)
+    assert exact(corpus.train(size)) == oracle(corpus, size)
+
+
+@given(corpora(), corpora(), st.integers(1, 60), st.integers(0, 30))
+@settings(max_examples=250, deadline=None)
+def test_an_expansion_is_that_of_the_oracle(old: Corpus, new: Corpus, size: int, more: int) -> None:
+    """Vocabulary and corpus have nothing in common but the room that the cardinalities leave."""
+    n_categories = len(old.features[0])
+    features = sorted({tuple((*item, 0, 0, 0, 0)[:n_categories]) for item in new.features})
+    events = [[event % len(features) for event in history] for history in new.histories]
+    new = Corpus(features, events)
+    small = old.train(size, [3] * n_categories)
+    large = small.expand(*new.arrays(), size=len(small) + more)
+    assert exact(large) == oracle(new, len(small) + more, small.initial_tokens, exact(small))
+    assert large.initial_tokens == small.initial_tokens
+    assert large.size_asked == len(small) + more
+
+
+def exact(vocabulary: Vocabulary) -> list[tuple[Pair, Fraction]]:
     assert vocabulary.counts is not None
     assert vocabulary.unit is not None
     priorities = [Fraction(count, vocabulary.unit) for count in vocabulary.counts]
     merges = [(u, v) for u, v in vocabulary.merges.tolist()]
-    assert list(zip(merges, priorities, strict=True)) == oracle(corpus, size)
+    return list(zip(merges, priorities, strict=True))
 
 
 def test_a_larger_corpus_is_that_of_the_oracle() -> None:

@@ -37,6 +37,19 @@ impl Corpus {
         Ok(trainer)
     }
 
+    pub fn train_plain(&self, size: usize) -> Result<Vocabulary> {
+        let options = Options { size, cardinalities: None, threads: Some(1), plain: true };
+        self.trainer(&options).map(Trainer::finish)
+    }
+
+    /// A vocabulary of another corpus, over the same features, grown on this one.
+    pub fn expand(&self, vocabulary: &Vocabulary, options: &Options) -> Result<Vocabulary> {
+        let (items, histories) = (self.items()?, self.histories()?);
+        let mut trainer = Trainer::expand(vocabulary, &items, &histories, options, &mut go_on)?;
+        trainer.run(&mut go_on)?;
+        Ok(trainer.finish())
+    }
+
     pub fn train(&self, size: usize, threads: usize) -> Result<Vocabulary> {
         let options = Options { size, cardinalities: None, threads: Some(threads), plain: false };
         self.trainer(&options).map(Trainer::finish)
@@ -73,6 +86,12 @@ pub fn split(rows: &Rows) -> Vec<Vec<Token>> {
 /// The merges as pairs of numbers.
 pub fn merges(vocabulary: &Vocabulary) -> Vec<(Token, Token)> {
     vocabulary.merges().iter().map(|pair| (pair.first(), pair.second())).collect()
+}
+
+/// All that a vocabulary knows of its merges.
+pub fn same(a: &Vocabulary, b: &Vocabulary) -> bool {
+    let known = |it: &Vocabulary| it.counts().map(|it| (it.unit, it.counts.clone(), it.joined.clone()));
+    merges(a) == merges(b) && known(a) == known(b)
 }
 
 /// The exact counts and the unit.
