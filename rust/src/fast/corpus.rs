@@ -4,6 +4,8 @@
 //! and last the slot on its right. So a history is one stretch of memory that is gone through without a
 //! branch, and merges never allocate.
 
+use std::ops::Range;
+
 use crate::engine::Joined;
 use crate::history::{EMPTY, History, Stretch};
 use crate::items::Histories;
@@ -67,32 +69,63 @@ impl Corpus {
         Row { width: self.width, cells: &self.cells[start * self.width..(start + len) * self.width], len }
     }
 
-    pub fn row_mut(&mut self, row: usize) -> RowMut<'_> {
-        let (start, len) = self.place(row);
-        RowMut {
-            width: self.width,
-            cells: &mut self.cells[start * self.width..(start + len) * self.width],
-            len: &mut self.rows[row].len,
-        }
-    }
-
-    /// Brings histories into the cache, all at the same time: one after the other, the wait for each would be
-    /// most of a merge.
-    pub fn fetch(&self, rows: &[u32]) {
-        let mut seen = 0;
-        for &row in rows {
-            let Place { start, len } = self.rows[row as usize];
-            let (start, end) = (start as usize, (start + len) as usize);
-            let lines = self.cells[start * self.width..end * self.width].iter().step_by(LINE);
-            seen = lines.fold(seen, |seen, cell| seen ^ cell);
-        }
-        std::hint::black_box(seen);
+    /// All histories, to be changed.
+    pub fn whole(&mut self) -> Part<'_> {
+        Part { width: self.width, first: 0, start: 0, cells: &mut self.cells, rows: &mut self.rows }
     }
 
     pub fn history(&self, row: usize) -> History {
         let row = self.row(row);
         let sets = (0..row.len()).map(|i| row.set(i).to_vec()).collect();
         History::from_parts(sets, (0..row.len() - 1).map(|i| row.slot(i)).collect())
+    }
+}
+
+/// Neighbouring histories, to be changed.
+pub struct Part<'a> {
+    width: usize,
+    /// The first history, and the first set.
+    first: usize,
+    start: usize,
+    cells: &'a mut [Token],
+    rows: &'a mut [Place],
+}
+
+impl Part<'_> {
+    /// The histories before `row`, and the others.
+    pub fn split(self, row: u32) -> (Self, Self) {
+        let (before, rows) = self.rows.split_at_mut(row as usize - self.first);
+        let start = rows.first().map_or(self.start + self.cells.len() / self.width, |row| row.start as usize);
+        let (left, cells) = self.cells.split_at_mut((start - self.start) * self.width);
+        let left = Self { cells: left, rows: before, ..self };
+        (left, Self { first: row as usize, start, cells, rows, width: self.width })
+    }
+
+    fn place(&self, row: u32) -> (Range<usize>, usize) {
+        let Place { start, len } = self.rows[row as usize - self.first];
+        let (start, len) = (start as usize - self.start, len as usize);
+        (start * self.width..(start + len) * self.width, len)
+    }
+
+    pub fn row(&self, row: u32) -> Row<'_> {
+        let (cells, len) = self.place(row);
+        Row { width: self.width, cells: &self.cells[cells], len }
+    }
+
+    pub fn row_mut(&mut self, row: u32) -> RowMut<'_> {
+        let (cells, _) = self.place(row);
+        RowMut {
+            width: self.width,
+            cells: &mut self.cells[cells],
+            len: &mut self.rows[row as usize - self.first].len,
+        }
+    }
+
+    /// Brings histories into the cache, all at the same time: one after the other, the wait for each would be
+    /// most of a merge.
+    pub fn fetch(&self, rows: &[u32]) {
+        let lines = rows.iter().flat_map(|&row| self.row(row).cells.iter().step_by(LINE));
+        std::hint::black_box(lines.fold(0, |seen, cell| seen ^ cell));
     }
 }
 
