@@ -52,6 +52,7 @@ mod python;
 mod random;
 mod rank;
 mod rules;
+mod tournament;
 mod trainer;
 mod vocabulary;
 mod weight;

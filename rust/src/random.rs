@@ -42,6 +42,12 @@ impl Generator {
     }
 }
 
+/// The numbers of the generator whose state is `seed`.
+pub(crate) fn numbers(seed: u64) -> impl Iterator<Item = u64> {
+    let mut generator = Generator(seed);
+    std::iter::repeat_with(move || generator.next())
+}
+
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,28 +1,29 @@
 //! Rank-order encoding of flat rows.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::pair::Token;
+use crate::tournament::Tournament;
 use crate::vocabulary::Vocabulary;
 
-/// Up to here going through all neighbours for each merge beats a heap of them: the row is in the cache, and
-/// its minimum is found many at a time.
-const SHORT: usize = 256;
-
-/// No two neighbours merge into this.
-const NONE: Token = Token::MAX;
+/// The keys of pairs without a rule begin here.
+const NONE: u64 = (Token::MAX as u64) << 32;
 
 /// Encodes row after row with the same memory.
-#[derive(Default)]
+///
+/// A row is a ring of its tokens and a 0, which no rule applies to: nothing is ever beyond an end. A
+/// tournament knows which pair of neighbours merges next.
+#[derive(Debug, Default)]
 pub struct Ranker {
+    /// 0 where a token has been merged into the one on its left, too.
     row: Vec<Token>,
-    /// What each token of the row and the next one merge into.
-    ranks: Vec<Token>,
+    /// The place of each token's left neighbour.
+    before: Vec<u32>,
+    /// The place of each token's right neighbour.
+    after: Vec<u32>,
+    next: Tournament,
 }
 
 impl Ranker {
-    /// The row to be encoded, to be filled in.
+    /// The row to be encoded, to be filled in with fewer than 2^32 tokens.
     pub fn row(&mut self) -> &mut Vec<Token> {
         self.row.clear();
         &mut self.row
@@ -31,90 +32,55 @@ impl Ranker {
     /// Merges the adjacent pair with the lowest merge id, leftmost first, until none is left. Gives the
     /// encoded row.
     pub fn encode(&mut self, vocabulary: &Vocabulary) -> &[Token] {
-        if self.row.len() > SHORT {
-            self.row = encode_long(vocabulary, &self.row);
-        } else if !self.row.is_empty() {
-            self.encode_short(vocabulary);
+        let rules = vocabulary.rules();
+        self.close();
+        let Self { row, before, after, next } = self;
+        next.fill(row.len(), |left| key(rules.get(row[left], row[after[left] as usize]), left));
+        while let Some((token, left)) = pair(next.least()) {
+            let right = after[left] as usize;
+            let (first, last) = (before[left] as usize, after[right] as usize);
+            row[left] = token;
+            row[right] = 0;
+            after[left] = last as u32;
+            before[last] = left as u32;
+            next.set(right, NONE);
+            next.set(left, key(rules.get(token, row[last]), left));
+            next.set(first, key(rules.get(row[first], token), first));
         }
-        &self.row
+        self.merged()
     }
 
-    fn encode_short(&mut self, vocabulary: &Vocabulary) {
-        let Self { row, ranks } = self;
-        let rank = |left: Token, right: Token| vocabulary.rule(left, right).unwrap_or(NONE);
-        ranks.clear();
-        ranks.extend(row.windows(2).map(|pair| rank(pair[0], pair[1])));
-        while let Some(left) = lowest(ranks) {
-            row[left] = ranks[left];
-            row.remove(left + 1);
-            ranks.remove(left);
-            if left > 0 {
-                ranks[left - 1] = rank(row[left - 1], row[left]);
-            }
-            if left < ranks.len() {
-                ranks[left] = rank(row[left], row[left + 1]);
-            }
+    /// Ends the row with a 0 and ties it to a ring.
+    fn close(&mut self) {
+        let n = self.row.len() as u32;
+        self.row.push(0);
+        self.before.clear();
+        self.before.push(n);
+        self.before.extend(0..n);
+        self.after.clear();
+        self.after.extend(1..=n);
+        self.after.push(0);
+    }
+
+    /// What is left of the row; without a branch, as no processor guesses which tokens are.
+    fn merged(&mut self) -> &[Token] {
+        let mut n = 0;
+        for i in 0..self.row.len() {
+            let token = self.row[i];
+            self.row[n] = token;
+            n += usize::from(token != 0);
         }
+        &self.row[..n]
     }
 }
 
-/// Where the first of the lowest ranks is.
-fn lowest(ranks: &[Token]) -> Option<usize> {
-    let lowest = ranks.iter().fold(NONE, |lowest, &rank| lowest.min(rank));
-    if lowest == NONE { None } else { ranks.iter().position(|&rank| rank == lowest) }
+/// Sorts by the token that a pair merges into, then by its place; pairs without a rule, whose token is 0, come
+/// last.
+fn key(token: Token, place: usize) -> u64 {
+    u64::from(token.wrapping_sub(1)) << 32 | place as u64
 }
 
-/// The row is a linked list whose nodes keep their places, and a heap holds `(merge id, left place)` of every
-/// adjacent pair that has a rule; an entry is stale when its place no longer merges into its id.
-fn encode_long(vocabulary: &Vocabulary, row: &[Token]) -> Vec<Token> {
-    let mut list = List::new(row);
-    let mut heap = BinaryHeap::new();
-    for left in 1..row.len() {
-        heap.extend(list.rule(vocabulary, left - 1).map(|token| Reverse((token, left - 1))));
-    }
-    while let Some(Reverse((token, left))) = heap.pop() {
-        if list.rule(vocabulary, left) != Some(token) {
-            continue;
-        }
-        list.merge(left, token);
-        for place in [list.before[left], left] {
-            heap.extend(list.rule(vocabulary, place).map(|token| Reverse((token, place))));
-        }
-    }
-    list.tokens.into_iter().filter(|&token| token != 0).collect()
-}
-
-struct List {
-    /// 0 where the node has been merged into the one on its left.
-    tokens: Vec<Token>,
-    before: Vec<usize>,
-    after: Vec<usize>,
-}
-
-impl List {
-    fn new(row: &[Token]) -> Self {
-        Self {
-            tokens: row.to_vec(),
-            // Beyond either end there is no place.
-            before: (0..row.len()).map(|i| i.wrapping_sub(1)).collect(),
-            after: (1..=row.len()).collect(),
-        }
-    }
-
-    /// What the node at `left` and the next one merge into.
-    fn rule(&self, vocabulary: &Vocabulary, left: usize) -> Option<Token> {
-        let right = *self.after.get(left)?;
-        // A node that has been merged away is in no rule.
-        vocabulary.rule(self.tokens[left], *self.tokens.get(right)?)
-    }
-
-    fn merge(&mut self, left: usize, token: Token) {
-        let right = self.after[left];
-        self.tokens[left] = token;
-        self.tokens[right] = 0;
-        self.after[left] = self.after[right];
-        if let Some(before) = self.before.get_mut(self.after[left]) {
-            *before = left;
-        }
-    }
+/// The token and the place of a key, unless it is of a pair without a rule.
+fn pair(key: u64) -> Option<(Token, usize)> {
+    (key < NONE).then_some(((key >> 32) as Token + 1, key as u32 as usize))
 }

@@ -78,7 +78,12 @@ impl Vocabulary {
     #[must_use]
     #[inline]
     pub fn rule(&self, a: Token, b: Token) -> Option<Token> {
-        self.rules.get(Pair::new(a, b))
+        Some(self.rules.get(a, b)).filter(|&token| token != 0)
+    }
+
+    /// All rules at once.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The priority of a merged token.
