@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Vocabulary"]
+__all__ = ["Encoder", "Vocabulary"]
 
 @final
 class Vocabulary:
@@ -97,9 +97,27 @@ class Vocabulary:
     def unit(self) -> int | None:
         """How many units make one, if known."""
 
+    def encoder(self, features: npt.NDArray[np.int64]) -> Encoder:
+        """Looks up the tokens of every item, once."""
+
+    def encode_flat(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """Rank-order encoding of one row as it stands."""
+
+    def decode(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64] | None:
+        """Values by category, or None unless every category occurs exactly once."""
+
+    def features_of(self, token: int, limit: int) -> list[tuple[int, int]] | None:
+        """What a token stands for; None if it is no token or stands for more than `limit`."""
+
+@final
+class Encoder:
+    """A vocabulary, and the tokens of every item of a table."""
+
+    def __len__(self) -> int:
+        """Items of the table."""
+
     def encode(
         self,
-        features: npt.NDArray[np.int64],
         offsets: npt.NDArray[np.int64],
         events: npt.NDArray[np.int64],
         seed: int,
@@ -110,23 +128,11 @@ class Vocabulary:
 
     def encode_deterministic(
         self,
-        features: npt.NDArray[np.int64],
         offsets: npt.NDArray[np.int64],
         events: npt.NDArray[np.int64],
         threads: int | None,
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Encoding without permutation. Flat tokens and offsets."""
 
-    def canonical(
-        self, features: npt.NDArray[np.int64], threads: int | None
-    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    def canonical(self, threads: int | None) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Canonical tokens, one row an item. Flat tokens and offsets."""
-
-    def encode_flat(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """Rank-order encoding of one row as it stands."""
-
-    def decode(self, tokens: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64] | None:
-        """Values by category, or None unless every category occurs exactly once."""
-
-    def features_of(self, token: int, limit: int) -> list[tuple[int, int]] | None:
-        """What a token stands for; None if it is no token or stands for more than `limit`."""

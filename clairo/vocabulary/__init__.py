@@ -1,7 +1,8 @@
 """The vocabulary: tokens for features, and merges of tokens that co-occur in and across actions."""
 
 from clairo.vocabulary.corpus import Corpus
+from clairo.vocabulary.encoder import Encoder
 from clairo.vocabulary.stage import FILE, expand, inputs, make
 from clairo.vocabulary.table import Vocabulary
 
-__all__ = ["FILE", "Corpus", "Vocabulary", "expand", "inputs", "make"]
+__all__ = ["FILE", "Corpus", "Encoder", "Vocabulary", "expand", "inputs", "make"]

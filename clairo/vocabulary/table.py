@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,14 @@ import numpy.typing as npt
 from clairo import _clairo
 from clairo.errors import InputError
 from clairo.vocabulary.arguments import integers, whole, whole_array
+from clairo.vocabulary.encoder import Encoder, Offsets, Tokens, n_threads
 from clairo.vocabulary.merge_log import merge_log
 
 if TYPE_CHECKING:
     import polars as pl
 
 _MOST_TOKENS = 1 << 26
-_MOST_THREADS = 1024
 _MOST_FEATURES = 1 << 20
-
-Tokens: TypeAlias = npt.NDArray[np.uint32]
-Offsets: TypeAlias = npt.NDArray[np.int64]
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -71,7 +68,7 @@ class Vocabulary:
             *_corpus(features, offsets, events),
             whole("size", size, 1, _MOST_TOKENS),
             None if cardinalities is None else integers("cardinalities", cardinalities, np.int64).tolist(),
-            _threads(threads),
+            n_threads(threads),
             _called(progress),
             plain=False,
         )
@@ -114,7 +111,7 @@ class Vocabulary:
         core = self._core.expand(
             *_corpus(features, offsets, events),
             whole("size", size, 1, _MOST_TOKENS),
-            _threads(threads),
+            n_threads(threads),
             _called(progress),
         )
         return Vocabulary(core)
@@ -222,6 +219,13 @@ class Vocabulary:
         """
         return merge_log(self, names)
 
+    def encoder(self, features: npt.ArrayLike) -> Encoder:
+        """Make ready for histories over the items of `features`, (n_items, n_categories) integers.
+
+        The table is copied and checked here, once. Where its histories are encoded batch by batch, keep this.
+        """
+        return Encoder(self._core.encoder(integers("features", features, np.int64, 2)))
+
     def encode(
         self,
         features: npt.ArrayLike,
@@ -231,33 +235,8 @@ class Vocabulary:
         rows: npt.ArrayLike | None = None,
         threads: SupportsIndex | None = None,
     ) -> tuple[Tokens, Offsets]:
-        """Put every action's tokens in a random order and merge neighbours, lowest merge id first.
-
-        A history's tokens depend on `seed` and on its entry in `rows` alone, on any number of threads and in
-        any batch (set permutation regularization: Hou et al., section 3.3).
-
-        Args:
-            features: (n_items, n_categories) integers.
-            offsets: (n_histories + 1,) integers.
-            events: (n_events,) integers.
-            seed: of the permutations, in 0..2**64-1.
-            rows: (n_histories,) integers, the histories' own numbers; 0..n_histories-1 unless told.
-            threads: all cores unless told.
-
-        Returns:
-            tokens, uint32, and offsets, (n_histories + 1,) int64; row i is
-            `tokens[offsets[i]:offsets[i + 1]]`.
-        """
-        table, starts, items = _corpus(features, offsets, events)
-        numbers = np.arange(max(len(starts) - 1, 0)) if rows is None else rows
-        return self._core.encode(
-            table,
-            starts,
-            items,
-            whole("seed", seed, 0, 2**64 - 1),
-            integers("rows", numbers, np.uint64),
-            _threads(threads),
-        )
+        """Put every action's tokens in a random order and merge neighbours: `Encoder.encode`, for one use."""
+        return self.encoder(features).encode(offsets, events, seed=seed, rows=rows, threads=threads)
 
     def encode_deterministic(
         self,
@@ -266,17 +245,14 @@ class Vocabulary:
         events: npt.ArrayLike,
         threads: SupportsIndex | None = None,
     ) -> tuple[Tokens, Offsets]:
-        """Merge without permutation, at the place with the largest weight times priority first.
-
-        Arguments and result are those of `encode`. A history of one action gives its canonical tokens.
-        """
-        return self._core.encode_deterministic(*_corpus(features, offsets, events), _threads(threads))
+        """Merge without permutation: `Encoder.encode_deterministic`, for one use."""
+        return self.encoder(features).encode_deterministic(offsets, events, threads=threads)
 
     def canonical(
         self, features: npt.ArrayLike, threads: SupportsIndex | None = None
     ) -> tuple[Tokens, Offsets]:
-        """The tokens of each item on its own, sorted, as the model is to generate them; one row an item."""
-        return self._core.canonical(integers("features", features, np.int64, 2), _threads(threads))
+        """The tokens of each item on its own, sorted: `Encoder.canonical`, for one use."""
+        return self.encoder(features).canonical(threads=threads)
 
     def encode_flat(self, tokens: npt.ArrayLike) -> Tokens:
         """Merge neighbours in one row of tokens as it stands, lowest merge id first, leftmost first."""
@@ -308,10 +284,6 @@ def _called(progress: Callable[[int, int], object] | None) -> Callable[[int, int
     if progress is not None and not callable(progress):
         raise InputError(f"progress: must be callable, is {progress!r}")
     return progress
-
-
-def _threads(threads: SupportsIndex | None) -> int | None:
-    return None if threads is None else whole("threads", threads, 1, _MOST_THREADS)
 
 
 def _frozen(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:

@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use clairo::{Histories, Items, Options, Result, Trainer, Vocabulary, encoder};
+use clairo::encoder::Encoder;
+use clairo::{Histories, Items, Options, Result, Trainer, Vocabulary};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const ITEMS: u64 = 400;
@@ -70,14 +71,15 @@ fn encoding(criterion: &mut Criterion) {
     let (items, histories) = corpus().expect("a corpus");
     let vocabulary = train(&items, &histories, false).expect("a vocabulary");
     let rows: Vec<u64> = (0..HISTORIES).collect();
+    let encoder = Encoder::new(&vocabulary, &items).expect("known items");
     let mut go_on = |_, _| ControlFlow::Continue(());
     let mut group = criterion.benchmark_group("encoding");
     group.throughput(Throughput::Elements(histories.n_events() as u64));
     group.bench_function("permuted", |bencher| {
-        bencher.iter(|| encoder::encode(&vocabulary, &items, &histories, (0, &rows), Some(1), &mut go_on));
+        bencher.iter(|| encoder.encode(&histories, (0, &rows), Some(1), &mut go_on));
     });
     group.bench_function("deterministic", |bencher| {
-        bencher.iter(|| encoder::encode_deterministic(&vocabulary, &items, &histories, Some(1), &mut go_on));
+        bencher.iter(|| encoder.encode_deterministic(&histories, Some(1), &mut go_on));
     });
     group.finish();
 }

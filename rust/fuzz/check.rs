@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use clairo::encoder::Encoder;
 use clairo::{Feature, Histories, Items, Token, Vocabulary, encoder, file};
 
 /// Tokens looked at: the first of each kind, and the last.
@@ -108,13 +109,14 @@ fn encode(vocabulary: &Vocabulary) {
     let encoded = encoder::encode_flat(vocabulary, &flat).expect("tokens of the vocabulary");
     assert_eq!(features(vocabulary, &encoded), features(vocabulary, &flat));
     if let Some(items) = items(vocabulary) {
-        encode_items(vocabulary, &items);
-        encode_history(vocabulary, &items);
+        let ready = Encoder::new(vocabulary, &items).expect("known items");
+        encode_items(&ready, vocabulary, &items);
+        encode_history(&ready, vocabulary, &items);
     }
 }
 
-fn encode_items(vocabulary: &Vocabulary, items: &Items) {
-    let rows = encoder::canonical(vocabulary, items, Some(1), &mut go_on).expect("known items");
+fn encode_items(encoder: &Encoder<&Vocabulary>, vocabulary: &Vocabulary, items: &Items) {
+    let rows = encoder.canonical(Some(1), &mut go_on).expect("no stop");
     for (ends, item) in rows.offsets.windows(2).zip(items.rows()) {
         let tokens = &rows.tokens[ends[0] as usize..ends[1] as usize];
         assert_eq!(vocabulary.decode(tokens).as_deref(), Some(item));
@@ -122,16 +124,16 @@ fn encode_items(vocabulary: &Vocabulary, items: &Items) {
 }
 
 /// A history without events, and one that goes to and fro: both encodings keep every feature.
-fn encode_history(vocabulary: &Vocabulary, items: &Items) {
+fn encode_history(encoder: &Encoder<&Vocabulary>, vocabulary: &Vocabulary, items: &Items) {
     let events = [0, 1, 1, 0, 0].map(|item: usize| item % items.len());
     let histories =
         Histories::new(&[0, 0, 5], &events.map(|item| item as i64), items.len()).expect("known items");
     let each: Vec<Vec<Feature>> = items.rows().map(|row| (0..).zip(row.iter().copied()).collect()).collect();
     let whole = sorted(events.iter().flat_map(|&item| each[item].clone()).collect());
-    let permuted = encoder::encode(vocabulary, items, &histories, (7, &[0, 1]), Some(1), &mut go_on);
-    let in_order = encoder::encode_deterministic(vocabulary, items, &histories, Some(1), &mut go_on);
+    let permuted = encoder.encode(&histories, (7, &[0, 1]), Some(1), &mut go_on);
+    let in_order = encoder.encode_deterministic(&histories, Some(1), &mut go_on);
     for rows in [permuted, in_order] {
-        let tokens = rows.expect("known items").tokens;
+        let tokens = rows.expect("no stop").tokens;
         assert_eq!(features(vocabulary, &tokens).as_ref(), Some(&whole));
     }
 }

@@ -4,35 +4,52 @@ use crate::history::{EMPTY, History, Place, Stretch};
 use crate::pair::{Pair, Token};
 use crate::vocabulary::Vocabulary;
 
-/// Merges at the place with the largest score, place by place, until no rule applies. Gives each set's
-/// tokens, sorted, then the token of the slot on its right.
-#[must_use]
-pub fn encode(vocabulary: &Vocabulary, sets: Vec<Vec<Token>>) -> Vec<Token> {
+/// Merges at the place with the largest score, place by place, until no rule applies. Appends each set's
+/// tokens, sorted, then the token of the slot on its right, to `out`.
+pub fn encode(vocabulary: &Vocabulary, sets: Vec<Vec<Token>>, out: &mut Vec<Token>) {
     let mut history = History::new(sets);
-    let mut best: Vec<_> = (0..history.sets().len()).map(|i| best_at(vocabulary, &history, i)).collect();
-    while let Some((i, candidate)) = first_best(&best) {
-        let Candidate { token, pair, place, .. } = candidate;
+    let mut best: Vec<_> = (0..history.sets().len()).map(|i| Best::of(vocabulary, &history, i)).collect();
+    while let Some((i, Merge { token, pair, place, .. })) = first_best(&best) {
         history.merge_at(i, place, pair, token);
-        let last = (i + 1).min(best.len() - 1);
+        // A merge inside a set changes no other set, and empties none.
+        let last = if matches!(place, Place::Inside) { i } else { i + 1 };
         let settled = history.settle(Stretch { first: i, last });
         best.drain(settled.last + 1..=last);
-        let first = i.saturating_sub(1);
-        for (j, best) in (first..).zip(&mut best[first..=settled.last]) {
-            *best = best_at(vocabulary, &history, j);
+        for (j, best) in (i..).zip(&mut best[i..=settled.last]) {
+            *best = Best::of(vocabulary, &history, j);
+        }
+        if let Some(before) = i.checked_sub(1) {
+            best[before].across = across(vocabulary, &history, before);
         }
     }
-    flatten(&history)
+    flatten(&history, out);
+}
+
+/// The best merges at the places of one set.
+struct Best {
+    inside: Option<Merge>,
+    across: Option<Merge>,
+}
+
+impl Best {
+    fn of(vocabulary: &Vocabulary, history: &History, i: usize) -> Self {
+        Self { inside: inside(vocabulary, history, i), across: across(vocabulary, history, i) }
+    }
+
+    fn get(&self) -> Option<Merge> {
+        first_of(self.inside, self.across)
+    }
 }
 
 #[derive(Clone, Copy)]
-struct Candidate {
+struct Merge {
     score: f64,
     token: Token,
     pair: Pair,
     place: Place,
 }
 
-impl Candidate {
+impl Merge {
     /// Whether it has the larger score, then the lower merge id. Otherwise the earlier place goes first.
     #[expect(clippy::float_cmp, reason = "scores tie when the doubles are the same")]
     fn beats(&self, earlier: &Self) -> bool {
@@ -40,54 +57,61 @@ impl Candidate {
     }
 }
 
-fn first_best(best: &[Option<Candidate>]) -> Option<(usize, Candidate)> {
-    let candidates = best.iter().enumerate().filter_map(|(i, candidate)| candidate.map(|it| (i, it)));
-    candidates.reduce(|first, later| if later.1.beats(&first.1) { later } else { first })
+fn first_of(earlier: Option<Merge>, later: Option<Merge>) -> Option<Merge> {
+    later.filter(|later| earlier.is_none_or(|earlier| later.beats(&earlier))).or(earlier)
 }
 
-/// The best candidate among the places of set `i`: inside it, it with the slot on its right or with the next
-/// set if that slot is empty, and the slot with the next set.
-fn best_at(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Candidate> {
+fn first_best(best: &[Best]) -> Option<(usize, Merge)> {
+    let merges = best.iter().enumerate().filter_map(|(i, best)| best.get().map(|merge| (i, merge)));
+    merges.reduce(|first, later| if later.1.beats(&first.1) { later } else { first })
+}
+
+fn inside(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Merge> {
     let set = &history.sets()[i];
-    let mut best: Option<Candidate> = None;
-    let mut offer = |a: Token, b: Token, place: Place, k: f64, size: usize| {
-        let Some(token) = vocabulary.rule(a, b) else { return };
-        let score = k * vocabulary.priority(token) / size as f64;
-        let candidate = Candidate { score, token, pair: Pair::new(a, b), place };
-        if best.is_none_or(|best| candidate.beats(&best)) {
-            best = Some(candidate);
-        }
-    };
-    for (j, &a) in set.iter().enumerate() {
-        for &b in &set[..j] {
-            offer(a, b, Place::Inside, 2.0, set.len());
-        }
-    }
-    let Some(next) = history.sets().get(i + 1) else { return best };
-    let mut cross = |left: &[Token], right: &[Token], place: Place| {
-        for &a in left {
-            for &b in right {
-                offer(a, b, place, 1.0, left.len() * right.len());
-            }
-        }
+    let others = set.iter().enumerate().map(|(j, &a)| (a, &set[..j]));
+    best_of(vocabulary, others, Place::Inside, 2.0, set.len())
+}
+
+/// The best merge of set `i` with the slot on its right or with the next set if that slot is empty, and of the
+/// slot with the next set.
+fn across(vocabulary: &Vocabulary, history: &History, i: usize) -> Option<Merge> {
+    let (set, next) = (&history.sets()[i], history.sets().get(i + 1)?);
+    let cross = |left: &[Token], right: &[Token], place: Place| {
+        let others = left.iter().map(|&a| (a, right));
+        best_of(vocabulary, others, place, 1.0, left.len() * right.len())
     };
     match &history.slots()[i..=i] {
         &[EMPTY] => cross(set, next, Place::Left),
-        slot => {
-            cross(set, slot, Place::Left);
-            cross(slot, next, Place::Right);
+        slot => first_of(cross(set, slot, Place::Left), cross(slot, next, Place::Right)),
+    }
+}
+
+/// The best merge of a token with one of those beside it, at a place of `size` possible pairs of which `k`
+/// stand together.
+fn best_of<'a>(
+    vocabulary: &Vocabulary,
+    others: impl Iterator<Item = (Token, &'a [Token])>,
+    place: Place,
+    k: f64,
+    size: usize,
+) -> Option<Merge> {
+    let mut best: Option<Merge> = None;
+    for (a, others) in others {
+        for &b in others {
+            if let Some(token) = vocabulary.rule(a, b) {
+                let score = k * vocabulary.priority(token) / size as f64;
+                best = first_of(best, Some(Merge { score, token, pair: Pair::new(a, b), place }));
+            }
         }
     }
     best
 }
 
-fn flatten(history: &History) -> Vec<Token> {
-    let mut tokens = Vec::new();
+fn flatten(history: &History, out: &mut Vec<Token>) {
     for (i, set) in history.sets().iter().enumerate() {
-        let start = tokens.len();
-        tokens.extend(set);
-        tokens[start..].sort_unstable();
-        tokens.extend(history.slots().get(i).filter(|&&slot| slot != EMPTY));
+        let start = out.len();
+        out.extend(set);
+        out[start..].sort_unstable();
+        out.extend(history.slots().get(i).filter(|&&slot| slot != EMPTY));
     }
-    tokens
 }

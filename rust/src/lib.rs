@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use std::ops::ControlFlow;
-//! use clairo::{Histories, Items, Options, Trainer, encoder};
+//! use clairo::encoder::Encoder;
+//! use clairo::{Histories, Items, Options, Trainer};
 //!
 //! # fn main() -> clairo::Result<()> {
 //! // Two items of two categories, and one user who took item 0, then item 1.
@@ -22,7 +23,7 @@
 //!
 //! // Tokens 1, 2 and 3 are features; the codes of each item belong together, so 4 and 5 are the items.
 //! assert_eq!(vocabulary.len(), 6);
-//! let rows = encoder::canonical(&vocabulary, &items, None, &mut go_on)?;
+//! let rows = Encoder::new(&vocabulary, &items)?.canonical(None, &mut go_on)?;
 //! assert_eq!(rows.tokens, [4, 5]);
 //! assert_eq!(vocabulary.decode(&[5]), Some(vec![1, 0]));
 //! # Ok(())
@@ -30,8 +31,8 @@
 //! ```
 //!
 //! One home for each thing: [`Trainer`] merges, keeping the counts of pairs, a queue of the heaviest, and the
-//! histories; [`Vocabulary`] is what comes out; [`encoder`] turns histories and items into tokens, row by row
-//! with `rank`, `deterministic` and `canonical`; [`mod@file`] saves and loads. Only the module
+//! histories; [`Vocabulary`] is what comes out; an [`encoder::Encoder`] turns histories and items into tokens,
+//! row by row with `rank`, `deterministic` and `canonical`; [`mod@file`] saves and loads. Only the module
 //! `python`, behind the feature of that name, knows Python.
 
 mod canonical;

@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -12,7 +13,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::{Error, Feature, Histories, Items, Options, Token, Trainer, Vocabulary, encoder, file};
+use crate::encoder::{Encoder, Rows, encode_flat};
+use crate::{Error, Feature, Histories, Items, Observer, Options, Token, Trainer, Vocabulary, file};
 
 /// How long the core works between two looks at Python's signals.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -25,11 +27,11 @@ type Joins<'py> = (Bound<'py, PyArray1<u64>>, Bound<'py, PyArray1<u64>>);
 #[pymodule]
 mod _clairo {
     #[pymodule_export]
-    use super::PyVocabulary;
+    use super::{PyEncoder, PyVocabulary};
 }
 
 #[pyclass(frozen, name = "Vocabulary", module = "clairo._clairo")]
-struct PyVocabulary(Vocabulary);
+struct PyVocabulary(Arc<Vocabulary>);
 
 #[pymethods]
 impl PyVocabulary {
@@ -72,12 +74,12 @@ impl PyVocabulary {
 
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| file::load(&path)).map(Self).map_err(|error| raise(py, error))
+        py.detach(|| file::load(&path)).map(Self::new).map_err(|error| raise(py, error))
     }
 
     #[staticmethod]
     fn from_json(py: Python<'_>, text: &[u8], name: PathBuf) -> PyResult<Self> {
-        file::from_json(text, &name).map(Self).map_err(|error| raise(py, error))
+        file::from_json(text, &name).map(Self::new).map_err(|error| raise(py, error))
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -148,52 +150,10 @@ impl PyVocabulary {
         self.0.counts().map(|exact| exact.unit)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "Python's own signature, argument by argument")]
-    fn encode<'py>(
-        &self,
-        py: Python<'py>,
-        features: PyReadonlyArray2<'_, i64>,
-        offsets: PyReadonlyArray1<'_, i64>,
-        events: PyReadonlyArray1<'_, i64>,
-        seed: u64,
-        rows: PyReadonlyArray1<'_, u64>,
-        threads: Option<usize>,
-    ) -> PyResult<Arrays<'py>> {
-        let (items, histories) = corpus(py, &features, &offsets, &events)?;
-        let rows = rows.as_slice()?.to_vec();
-        let vocabulary = &self.0;
-        let job = |observer: &mut crate::Observer| {
-            encoder::encode(vocabulary, &items, &histories, (seed, &rows), threads, observer)
-        };
-        Ok(arrays(py, watched(py, None, job)?))
-    }
-
-    fn encode_deterministic<'py>(
-        &self,
-        py: Python<'py>,
-        features: PyReadonlyArray2<'_, i64>,
-        offsets: PyReadonlyArray1<'_, i64>,
-        events: PyReadonlyArray1<'_, i64>,
-        threads: Option<usize>,
-    ) -> PyResult<Arrays<'py>> {
-        let (items, histories) = corpus(py, &features, &offsets, &events)?;
-        let vocabulary = &self.0;
-        let job = |observer: &mut crate::Observer| {
-            encoder::encode_deterministic(vocabulary, &items, &histories, threads, observer)
-        };
-        Ok(arrays(py, watched(py, None, job)?))
-    }
-
-    fn canonical<'py>(
-        &self,
-        py: Python<'py>,
-        features: PyReadonlyArray2<'_, i64>,
-        threads: Option<usize>,
-    ) -> PyResult<Arrays<'py>> {
+    fn encoder(&self, py: Python<'_>, features: PyReadonlyArray2<'_, i64>) -> PyResult<PyEncoder> {
         let items = items(py, &features)?;
-        let vocabulary = &self.0;
-        let job = |observer: &mut crate::Observer| encoder::canonical(vocabulary, &items, threads, observer);
-        Ok(arrays(py, watched(py, None, job)?))
+        let encoder = py.detach(|| Encoder::new(Arc::clone(&self.0), &items));
+        encoder.map(PyEncoder).map_err(|error| raise(py, error))
     }
 
     fn encode_flat<'py>(
@@ -201,7 +161,7 @@ impl PyVocabulary {
         py: Python<'py>,
         tokens: PyReadonlyArray1<'_, Token>,
     ) -> PyResult<Bound<'py, PyArray1<Token>>> {
-        let encoded = encoder::encode_flat(&self.0, tokens.as_slice()?);
+        let encoded = encode_flat(&self.0, tokens.as_slice()?);
         encoded.map(|tokens| PyArray1::from_vec(py, tokens)).map_err(|error| raise(py, error))
     }
 
@@ -218,11 +178,75 @@ impl PyVocabulary {
     }
 }
 
+impl PyVocabulary {
+    fn new(vocabulary: Vocabulary) -> Self {
+        Self(Arc::new(vocabulary))
+    }
+}
+
+#[pyclass(frozen, name = "Encoder", module = "clairo._clairo")]
+struct PyEncoder(Encoder<Arc<Vocabulary>>);
+
+#[pymethods]
+impl PyEncoder {
+    fn __len__(&self) -> usize {
+        self.0.n_items()
+    }
+
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        seed: u64,
+        rows: PyReadonlyArray1<'_, u64>,
+        threads: Option<usize>,
+    ) -> PyResult<Arrays<'py>> {
+        let histories = self.histories(py, &offsets, &events)?;
+        let rows = rows.as_slice()?.to_vec();
+        rows_of(py, |observer| self.0.encode(&histories, (seed, &rows), threads, observer))
+    }
+
+    fn encode_deterministic<'py>(
+        &self,
+        py: Python<'py>,
+        offsets: PyReadonlyArray1<'_, i64>,
+        events: PyReadonlyArray1<'_, i64>,
+        threads: Option<usize>,
+    ) -> PyResult<Arrays<'py>> {
+        let histories = self.histories(py, &offsets, &events)?;
+        rows_of(py, |observer| self.0.encode_deterministic(&histories, threads, observer))
+    }
+
+    fn canonical<'py>(&self, py: Python<'py>, threads: Option<usize>) -> PyResult<Arrays<'py>> {
+        rows_of(py, |observer| self.0.canonical(threads, observer))
+    }
+}
+
+impl PyEncoder {
+    fn histories(
+        &self,
+        py: Python<'_>,
+        offsets: &PyReadonlyArray1<'_, i64>,
+        events: &PyReadonlyArray1<'_, i64>,
+    ) -> PyResult<Histories> {
+        histories(py, offsets, events, self.0.n_items())
+    }
+}
+
+fn rows_of(
+    py: Python<'_>,
+    job: impl FnOnce(&mut Observer) -> crate::Result<Rows> + Send,
+) -> PyResult<Arrays<'_>> {
+    let rows = watched(py, None, job)?;
+    Ok((PyArray1::from_vec(py, rows.tokens), PyArray1::from_vec(py, rows.offsets)))
+}
+
 /// Runs the trainer that `start` makes.
 fn trained(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
-    start: impl FnOnce(&mut crate::Observer) -> crate::Result<Trainer> + Send,
+    start: impl FnOnce(&mut Observer) -> crate::Result<Trainer> + Send,
 ) -> PyResult<PyVocabulary> {
     let (vocabulary, goal) = watched(py, progress, |observer| {
         let mut trainer = start(observer)?;
@@ -231,13 +255,22 @@ fn trained(
         Ok((trainer.finish(), goal))
     })?;
     tell(py, progress, vocabulary.merges().len(), goal)?;
-    Ok(PyVocabulary(vocabulary))
+    Ok(PyVocabulary::new(vocabulary))
 }
 
 /// Copied while the GIL is held: another thread could write into the arrays later.
 fn items(py: Python<'_>, features: &PyReadonlyArray2<'_, i64>) -> PyResult<Items> {
-    let n_categories = features.shape()[1];
-    Items::new(features.as_slice()?.to_vec(), n_categories).map_err(|error| raise(py, error))
+    let (values, n_categories) = (features.as_slice()?.to_vec(), features.shape()[1]);
+    py.detach(|| Items::new(values, n_categories)).map_err(|error| raise(py, error))
+}
+
+fn histories(
+    py: Python<'_>,
+    offsets: &PyReadonlyArray1<'_, i64>,
+    events: &PyReadonlyArray1<'_, i64>,
+    n_items: usize,
+) -> PyResult<Histories> {
+    Histories::new(offsets.as_slice()?, events.as_slice()?, n_items).map_err(|error| raise(py, error))
 }
 
 fn corpus(
@@ -247,12 +280,8 @@ fn corpus(
     events: &PyReadonlyArray1<'_, i64>,
 ) -> PyResult<(Items, Histories)> {
     let items = items(py, features)?;
-    let histories = Histories::new(offsets.as_slice()?, events.as_slice()?, items.len());
-    Ok((items, histories.map_err(|error| raise(py, error))?))
-}
-
-fn arrays(py: Python<'_>, rows: encoder::Rows) -> Arrays<'_> {
-    (PyArray1::from_vec(py, rows.tokens), PyArray1::from_vec(py, rows.offsets))
+    let histories = histories(py, offsets, events, items.len())?;
+    Ok((items, histories))
 }
 
 /// Runs a job without the GIL, which is taken back every [`PERIOD`] for signals and progress. What Python
@@ -260,7 +289,7 @@ fn arrays(py: Python<'_>, rows: encoder::Rows) -> Arrays<'_> {
 fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
-    job: impl FnOnce(&mut crate::Observer) -> crate::Result<T> + Send,
+    job: impl FnOnce(&mut Observer) -> crate::Result<T> + Send,
 ) -> PyResult<T> {
     let mut last = Instant::now();
     let mut raised = None;

@@ -34,6 +34,11 @@ fn scan(vocabulary: &Vocabulary, row: &[Token]) -> Vec<Token> {
     }
 }
 
+/// Any row of tokens.
+fn picked(vocabulary: &Vocabulary, picks: &[prop::sample::Index]) -> Vec<Token> {
+    picks.iter().map(|index| index.index(vocabulary.len() - 1) as Token + 1).collect()
+}
+
 fn features(vocabulary: &Vocabulary, row: &[Token]) -> Vec<Feature> {
     let each = row.iter().map(|&token| vocabulary.features_of(token, usize::MAX).expect("a token"));
     let mut features = each.collect::<Vec<_>>().concat();
@@ -80,13 +85,10 @@ fn places(histories: &[History]) -> BTreeMap<(Token, Token), usize> {
 
 proptest! {
     #[test]
-    fn threads_make_no_difference(corpus in corpora(), size in 1_usize..60, seed: u64) {
+    fn threads_make_no_difference(corpus in corpora(), size in 1_usize..60) {
         let one = corpus.train(size, 1)?;
         for threads in [2, 8] {
             prop_assert!(same(&one, &corpus.train(size, threads)?));
-            prop_assert_eq!(corpus.encode(&one, seed, 1)?, corpus.encode(&one, seed, threads)?);
-            let together = corpus.encode_deterministic(&one, threads)?;
-            prop_assert_eq!(corpus.encode_deterministic(&one, 1)?, together);
         }
     }
 
@@ -219,8 +221,7 @@ proptest! {
         picks in prop::collection::vec(any::<prop::sample::Index>(), 0..300),
     ) {
         let vocabulary = corpus.train(size, 1)?;
-        let pick = |index: &prop::sample::Index| index.index(vocabulary.len() - 1) as Token + 1;
-        let row: Vec<Token> = picks.iter().map(pick).collect();
+        let row = picked(&vocabulary, &picks);
         prop_assert_eq!(encoder::encode_flat(&vocabulary, &row)?, scan(&vocabulary, &row));
     }
 
@@ -230,9 +231,9 @@ proptest! {
         let all = corpus.encode(&vocabulary, seed, 2)?;
         for (i, history) in corpus.histories.iter().enumerate() {
             let alone = Corpus { features: corpus.features.clone(), histories: vec![history.clone()] };
-            let (items, histories) = (alone.items()?, alone.histories()?);
             let key = (seed, &[i as u64][..]);
-            let rows = encoder::encode(&vocabulary, &items, &histories, key, None, &mut common::go_on)?;
+            let encoder = alone.encoder(&vocabulary)?;
+            let rows = encoder.encode(&alone.histories()?, key, None, &mut common::go_on)?;
             prop_assert_eq!(&rows.tokens, &all[i]);
         }
     }
@@ -254,6 +255,33 @@ proptest! {
         prop_assert_eq!(vocabulary.priorities(), loaded.priorities());
         prop_assert_eq!(vocabulary.initial(), loaded.initial());
         prop_assert_eq!(text, file::to_json(&loaded));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Enough rows for many pieces.
+    #[test]
+    fn threads_make_no_difference_to_encodings(corpus in corpora(), size in 1_usize..60, seed: u64) {
+        let vocabulary = corpus.train(size, 1)?;
+        let again = 20_000 / corpus.histories.len();
+        let many = Corpus { histories: vec![corpus.histories.clone(); again].concat(), ..corpus.clone() };
+        let encoded = many.encode(&vocabulary, seed, 1)?;
+        prop_assert_eq!(&many.encode(&vocabulary, seed, 3)?, &encoded);
+        prop_assert_eq!(&encoded[..corpus.histories.len()], corpus.encode(&vocabulary, seed, 1)?);
+        let once = corpus.encode_deterministic(&vocabulary, 1)?;
+        prop_assert_eq!(many.encode_deterministic(&vocabulary, 3)?, vec![once; again].concat());
+    }
+
+    #[test]
+    fn rank_order_agrees_with_scanning_in_long_rows(
+        corpus in corpora(),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 200..1500),
+    ) {
+        let vocabulary = corpus.train(60, 1)?;
+        let row = picked(&vocabulary, &picks);
+        prop_assert_eq!(encoder::encode_flat(&vocabulary, &row)?, scan(&vocabulary, &row));
     }
 }
 

@@ -95,8 +95,7 @@ fn encodings() -> Result<()> {
     assert_eq!(message(narrow), "features: 1 categories, but the vocabulary has 2");
     assert_eq!(message(encoder::encode_flat(&vocabulary, &[1, 0])), "tokens[1]: token 0 is not in 1..6");
     assert_eq!(message(encoder::encode_flat(&vocabulary, &[6])), "tokens[0]: token 6 is not in 1..6");
-    let (items, histories) = (corpus().items()?, corpus().histories()?);
-    let rows = encoder::encode(&vocabulary, &items, &histories, (0, &[1]), None, &mut go_on);
+    let rows = corpus().encoder(&vocabulary)?.encode(&corpus().histories()?, (0, &[1]), None, &mut go_on);
     assert_eq!(message(rows), "rows: 1 given for 2 histories");
     Ok(())
 }

@@ -4,8 +4,8 @@
 
 use std::ops::ControlFlow;
 
-use clairo::encoder::Rows;
-use clairo::{Histories, Items, Options, Result, Token, Trainer, Vocabulary, encoder};
+use clairo::encoder::{Encoder, Rows};
+use clairo::{Histories, Items, Options, Result, Token, Trainer, Vocabulary};
 
 /// A corpus as the tests write it.
 #[derive(Debug, Clone)]
@@ -55,23 +55,23 @@ impl Corpus {
         self.trainer(&options).map(Trainer::finish)
     }
 
+    pub fn encoder<'a>(&self, vocabulary: &'a Vocabulary) -> Result<Encoder<&'a Vocabulary>> {
+        Encoder::new(vocabulary, &self.items()?)
+    }
+
     pub fn encode(&self, vocabulary: &Vocabulary, seed: u64, threads: usize) -> Result<Vec<Vec<Token>>> {
         let rows: Vec<u64> = (0..self.histories.len() as u64).collect();
-        let (items, histories) = (self.items()?, self.histories()?);
-        let encoded =
-            encoder::encode(vocabulary, &items, &histories, (seed, &rows), Some(threads), &mut go_on);
-        encoded.map(|rows| split(&rows))
+        let encoder = self.encoder(vocabulary)?;
+        Ok(split(&encoder.encode(&self.histories()?, (seed, &rows), Some(threads), &mut go_on)?))
     }
 
     pub fn encode_deterministic(&self, vocabulary: &Vocabulary, threads: usize) -> Result<Vec<Vec<Token>>> {
-        let (items, histories) = (self.items()?, self.histories()?);
-        let encoded =
-            encoder::encode_deterministic(vocabulary, &items, &histories, Some(threads), &mut go_on);
-        encoded.map(|rows| split(&rows))
+        let encoder = self.encoder(vocabulary)?;
+        Ok(split(&encoder.encode_deterministic(&self.histories()?, Some(threads), &mut go_on)?))
     }
 
     pub fn canonical(&self, vocabulary: &Vocabulary) -> Result<Vec<Vec<Token>>> {
-        encoder::canonical(vocabulary, &self.items()?, Some(1), &mut go_on).map(|rows| split(&rows))
+        self.encoder(vocabulary)?.canonical(Some(1), &mut go_on).map(|rows| split(&rows))
     }
 }
 
