@@ -113,9 +113,9 @@ class Batches:
         seed: int,
     ) -> None:
         self.batch_size = batch_size
-        self._examples, self._vocabulary, self._features = examples, vocabulary, features
+        self._examples, self._encoder = examples, vocabulary.encoder(features)
         self._seed = seed
-        self._labels = targets(*vocabulary.canonical(features))
+        self._labels = targets(*self._encoder.canonical())
 
     @property
     def per_epoch(self) -> int:
@@ -133,13 +133,7 @@ class Batches:
         offsets, events = flat_rows(examples.start[rows], examples.target[rows], examples.events)
         seed = rng.derive(self._seed, "permutation", epoch)
         ids, mask = encode_inputs(
-            self._vocabulary,
-            self._features,
-            offsets,
-            events,
-            seed=seed,
-            rows=rows.astype(np.uint64),
-            threads=1,
+            self._encoder, offsets, events, seed=seed, rows=rows.astype(np.uint64), threads=1
         )
         labels = self._labels[examples.events[examples.target[rows]]]
         labels = labels[:, (labels >= 0).any(axis=0)]

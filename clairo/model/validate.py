@@ -55,16 +55,15 @@ class Validation:
                 rng.generator(seed, "validation users").choice(len(chosen), users, replace=False)
             )
         self._beams = beams
-        self._trie = Trie.build(*vocabulary.canonical(features))
+        encoder = vocabulary.encoder(features)
+        self._trie = Trie.build(*encoder.canonical())
         self._wanted = wanted[chosen]
         view_seed = rng.derive(seed, "validation view")
         self._inputs = []
         for rows in np.split(chosen, range(_ROWS, len(chosen), _ROWS)):
             stop = offsets[rows + 1]
             parts = flat_rows(np.maximum(offsets[rows], stop - max_history), stop, events)
-            ids, mask = encode_inputs(
-                vocabulary, features, *parts, seed=view_seed, rows=rows.astype(np.uint64)
-            )
+            ids, mask = encode_inputs(encoder, *parts, seed=view_seed, rows=rows.astype(np.uint64))
             self._inputs.append((torch.from_numpy(ids), torch.from_numpy(mask)))
 
     def __call__(self, network: T5ForConditionalGeneration) -> dict[str, float]:

@@ -13,7 +13,7 @@ from clairo.errors import InputError
 from clairo.recommendations.ensemble import NOTHING, Ranking, vote
 from clairo.recommendations.rivals import Popularity
 from clairo.tokens import Trie, encode_inputs
-from clairo.vocabulary import Vocabulary
+from clairo.vocabulary import Encoder, Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,8 @@ class Search:
 
     Attributes:
         beam_search: over `trie`, on the device of the model.
-        vocabulary: encodes histories.
+        vocabulary: what the codes are encoded by.
+        encoder: encodes histories.
         trie: sequences of the catalogue.
         features: (n_items, n_categories) uint32 codes, row = item index.
         max_history: latest events that the model reads.
@@ -77,6 +78,7 @@ class Search:
 
     beam_search: BeamSearch
     vocabulary: Vocabulary
+    encoder: Encoder
     trie: Trie
     features: NDArray[np.uint32]
     max_history: int
@@ -108,12 +110,14 @@ class Search:
                 f"{codes} is not of the same items as the sequences", hint="run the codes stage again"
             )
         words = Vocabulary.load(vocabulary / "vocabulary.json")
-        trie = Trie.build(*words.canonical(table.features))
+        encoder = words.encoder(table.features)
+        trie = Trie.build(*encoder.canonical())
         network, meta = saved.load(model, device)
         meta.check(words)
         return cls(
             beam_search=BeamSearch(network, trie, beams=settings.beams, normalise=settings.normalise),
             vocabulary=words,
+            encoder=encoder,
             trie=trie,
             features=table.features,
             max_history=min(meta.max_history, sequences.max_history),
@@ -146,8 +150,7 @@ class Search:
         views, n = self.settings.views, len(histories)
         every = histories.take(np.repeat(np.arange(n), views))
         ids, mask = encode_inputs(
-            self.vocabulary,
-            self.features,
+            self.encoder,
             every.offsets,
             every.events,
             seed=rng.derive(self.settings.seed, "recommendations", "views"),

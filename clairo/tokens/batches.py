@@ -11,15 +11,14 @@ from clairo.tokens.ids import END, OFFSET, PAD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clairo.vocabulary import Vocabulary
+    from clairo.vocabulary import Encoder
 
 IGNORED = -100
 """Label of a position that has no target (the value that PyTorch's cross-entropy leaves out)."""
 
 
 def encode_inputs(
-    vocabulary: Vocabulary,
-    features: NDArray[np.uint32],
+    encoder: Encoder,
     offsets: NDArray[np.int64],
     events: NDArray[np.uint32],
     *,
@@ -33,8 +32,7 @@ def encode_inputs(
     its latest events is the caller's business.
 
     Args:
-        vocabulary: the vocabulary.
-        features: (n_items, n_categories), row = item.
+        encoder: the vocabulary's, for the items.
         offsets: (n_histories + 1,); history i is `events[offsets[i]:offsets[i + 1]]`.
         events: item rows.
         seed: seed of the permutations.
@@ -44,10 +42,7 @@ def encode_inputs(
     Returns:
         Model ids (n_histories, longest) int64, and the mask of the same shape that is true where an id is.
     """
-    # The encoder checks its whole table at each call: a batch hands it the items that occur, not a million.
-    used, places = np.unique(events, return_inverse=True)
-    tokens, starts = vocabulary.encode(features[used], offsets, places, seed=seed, rows=rows, threads=threads)
-    ids = _padded(tokens, starts, PAD)
+    ids = _padded(*encoder.encode(offsets, events, seed=seed, rows=rows, threads=threads), PAD)
     return ids, ids != PAD
 
 

@@ -135,8 +135,9 @@ def _check_codes(old: Vocabulary, table: Codes) -> None:
 
 def _summary(vocabulary: Vocabulary, table: Codes, histories: Sequences, asked: int) -> dict[str, Any]:
     offsets, events = histories.training()
-    _, token_offsets = vocabulary.encode(table.features, offsets, events, seed=0)
-    _, item_offsets = vocabulary.canonical(table.features)
+    encoder = vocabulary.encoder(table.features)
+    _, token_offsets = encoder.encode(offsets, events, seed=0)
+    _, item_offsets = encoder.canonical()
     return {
         "asked": asked,
         "size": len(vocabulary),

@@ -30,7 +30,7 @@ def test_ids_do_not_meet(vocabulary: Vocabulary) -> None:
 def test_inputs_are_the_vocabularys_rows_closed_by_end(vocabulary: Vocabulary) -> None:
     offsets, events = flat(HISTORIES)
     rows = np.array([11, 12, 5, 0], dtype=np.uint64)
-    ids, mask = encode_inputs(vocabulary, FEATURES, offsets, events, seed=4, rows=rows)
+    ids, mask = encode_inputs(vocabulary.encoder(FEATURES), offsets, events, seed=4, rows=rows)
     tokens, starts = vocabulary.encode(FEATURES, offsets, events, seed=4, rows=rows)
     assert ids.dtype == np.int64
     assert mask.dtype == np.bool_
@@ -44,11 +44,10 @@ def test_inputs_are_the_vocabularys_rows_closed_by_end(vocabulary: Vocabulary) -
 
 def test_a_row_does_not_depend_on_its_batch(vocabulary: Vocabulary) -> None:
     offsets, events = flat(HISTORIES)
-    together, mask = encode_inputs(vocabulary, FEATURES, offsets, events, seed=4)
+    encoder = vocabulary.encoder(FEATURES)
+    together, mask = encode_inputs(encoder, offsets, events, seed=4)
     for place, history in enumerate(HISTORIES):
-        alone, _ = encode_inputs(
-            vocabulary, FEATURES, *flat([history]), seed=4, rows=np.array([place], dtype=np.uint64)
-        )
+        alone, _ = encode_inputs(encoder, *flat([history]), seed=4, rows=np.array([place], dtype=np.uint64))
         assert alone[0].tolist() == together[place][mask[place]].tolist()
 
 
