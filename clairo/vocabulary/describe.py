@@ -8,6 +8,7 @@ from clairo.artifacts import Codes
 from clairo.errors import InputError
 from clairo.vocabulary.stage import FILE
 from clairo.vocabulary.table import Vocabulary
+from clairo.vocabulary.words import features_in_words
 
 _EXAMPLES = 3
 
@@ -43,14 +44,7 @@ class _Words:
         return "\n".join(lines)
 
     def token(self, token: int) -> str:
-        vocabulary = self._vocabulary
-        lines = [f"token {token}: {self._features(token)}"]
-        if token >= vocabulary.n_initial:
-            merge = token - vocabulary.n_initial
-            left, right = vocabulary.merges[merge]
-            lines.append(
-                f"  merged from tokens {left} and {right}, priority {vocabulary.priorities[merge]:.6g}"
-            )
+        lines = [self._vocabulary.describe(token, self._codes.names)]
         holds = self._items_with(token)
         if holds is None:
             lines.append(
@@ -62,8 +56,7 @@ class _Words:
         return "\n".join(lines)
 
     def _features(self, token: int) -> str:
-        features = self._vocabulary.features_of(token)
-        return " + ".join(f"{self._codes.names[category]} = {value}" for category, value in features)
+        return features_in_words(self._vocabulary, token, self._codes.names)
 
     def _items_with(self, token: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
         features = self._vocabulary.features_of(token)

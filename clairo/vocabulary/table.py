@@ -13,6 +13,7 @@ from clairo import _clairo
 from clairo.errors import InputError
 from clairo.vocabulary.arguments import integers, whole, whole_array
 from clairo.vocabulary.merge_log import merge_log
+from clairo.vocabulary.words import token_in_words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -207,6 +208,19 @@ class Vocabulary:
         if features is None:
             raise InputError(f"token: {token!r} stands for more than {_MOST_FEATURES} features")
         return features
+
+    def describe(self, token: SupportsIndex, names: Sequence[str] | None = None) -> str:
+        """A token in words, for people to read.
+
+        Its features and, where categories have names, what they are of. For a merge also its parts, its
+        priority, its place among the merges, how often it was made inside an action and across two (where
+        the file tells), and the merges that it is made of, three deep.
+
+        Args:
+            token: an id in 1..size-1.
+            names: of the categories, as `Corpus.names`; their numbers unless told.
+        """
+        return token_in_words(self, whole("token", token, 1, len(self) - 1), names)
 
     def merge_log(self, names: Sequence[str] | None = None) -> "pl.DataFrame":
         """A polars table with a row for each merge, in order.

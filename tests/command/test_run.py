@@ -209,6 +209,8 @@ def test_describe_tells_tokens_and_items_in_words(run: Any) -> None:
     vocabulary = Vocabulary.load(run.out / "vocabulary" / "vocabulary.json")
     merged = run.type("describe", run.out, vocabulary.n_initial).out
     assert "merged from tokens {} and {}".format(*vocabulary.merges[0]) in merged
+    assert " times across two" in merged
+    assert "items have all of it" in merged or "reaches across two actions" in merged
 
 
 def test_report_is_written_again_from_the_artefacts(run: Any) -> None:
