@@ -11,7 +11,7 @@ const SOME: usize = 40;
 /// Features that a token may stand for before it is left alone.
 const LIMIT: usize = 1000;
 
-/// Categories of items that are not worth encoding.
+/// Categories of items that are not worth spelling out.
 const WIDE: usize = 64;
 
 /// Loads the bytes, and uses what loads: it must save and load to the same, keep to the layout, and encode
@@ -82,8 +82,11 @@ fn some(vocabulary: &Vocabulary) -> impl Iterator<Item = Token> {
 
 fn decode(vocabulary: &Vocabulary) {
     let n = vocabulary.initial().n_categories();
+    if n > WIDE {
+        return;
+    }
     for token in some(vocabulary) {
-        let features = vocabulary.features_of(token, LIMIT.max(n)).filter(|features| is_item(features, n));
+        let features = vocabulary.features_of(token, LIMIT).filter(|features| is_item(features, n));
         let values = vocabulary.decode(&[token]);
         assert_eq!(values.is_some(), features.is_some(), "{token}");
         for (category, value) in features.into_iter().flatten() {

@@ -16,11 +16,14 @@
 //! the floor is high, which is when most of the merging is done, only few pairs are tracked.
 //!
 //! The rest is layout: histories in one flat array ([`corpus`]), lists of histories per token, not per pair
-//! ([`postings`]), net changes only ([`change`]), the new token's pairs in a plain array ([`gains`]).
+//! ([`postings`]), net changes only ([`change`]), the new token's pairs in a plain array ([`gains`]). Threads
+//! share the passes over the corpus, and those merges that touch thousands of histories ([`hand`]): most
+//! merges are over in microseconds, and waking a thread takes as long.
 
 mod change;
 mod corpus;
 mod gains;
+mod hand;
 mod postings;
 mod scan;
 mod tracked;
@@ -33,21 +36,22 @@ use crate::items::Histories;
 use crate::pair::{Pair, Token};
 use crate::parallel::Workers;
 use crate::weight::{Count, Weights};
-use change::{Ledger, Window};
 use corpus::Corpus;
-use gains::Gains;
+use hand::{Hand, Task};
 use postings::Postings;
 use scan::{Rows, Sketch};
 use tracked::Tracked;
 use weights::Narrow;
 
 /// By how much the floor falls from phase to phase at least. It may fall further as long as only [`FEW`] pairs
-/// or so are tracked. On Instruments 2 to 8 and 512 to 8,192 make no difference that can be measured.
+/// or so are tracked. On Instruments 4 or 8, and 512 to 8,192, make no difference beyond the noise.
 const FALL: i64 = 4;
 const FEW: usize = 1 << 11;
 
-/// Histories fetched at once.
-const AHEAD: usize = 16;
+/// A merge that may touch so many histories is shared among all workers, in rounds of so many for each: what
+/// they put aside to be booked stays small.
+const MANY: usize = 1 << 12;
+const ROUND: usize = 1 << 12;
 
 pub struct Fast {
     corpus: Corpus,
@@ -60,9 +64,9 @@ pub struct Fast {
     places: u32,
     /// Whether a token is in any tracked pair.
     watched: Vec<bool>,
-    // Kept between merges for their room only.
-    gains: Gains,
-    window: Window,
+    /// One for each worker.
+    hands: Vec<Hand>,
+    /// Kept between merges for its room only.
     candidates: Vec<u32>,
 }
 
@@ -84,12 +88,11 @@ impl Fast {
             postings: Postings::new(n_initial, &rows),
             corpus,
             weights,
+            hands: (0..workers.len()).map(|_| Hand::default()).collect(),
             workers,
             tracked: None,
             places: 0,
             watched: vec![false; n_initial],
-            gains: Gains::default(),
-            window: Window::default(),
             candidates: Vec::new(),
         })
     }
@@ -112,32 +115,6 @@ impl Fast {
         self.tracked = Some(tracked);
         Ok(())
     }
-
-    fn merge_in(&mut self, number: u32, pair: Pair, token: Token) -> Joined {
-        let Self { corpus, weights, tracked, watched, gains, window, .. } = self;
-        let mut row = corpus.row_mut(number as usize);
-        let mut ledger =
-            tracked.as_mut().map(|tracked| Ledger { tracked, gains, weights, watched: watched.as_slice() });
-        let (mut joined, mut from) = (Joined::default(), 0);
-        while let Some(stretch) = row.view().find(pair, from) {
-            window.copy(row.view(), stretch);
-            let emptied = row.merge(stretch, pair, token, &mut joined);
-            let mut after = stretch;
-            if emptied {
-                if let Some(ledger) = &mut ledger {
-                    window.lose(stretch, ledger);
-                }
-                after = row.settle(stretch);
-                if let Some(ledger) = &mut ledger {
-                    change::gain(row.view(), after, token, ledger);
-                }
-            } else if let Some(ledger) = &mut ledger {
-                window.book(row.view(), pair, token, ledger);
-            }
-            from = after.last + 1;
-        }
-        joined
-    }
 }
 
 impl Engine for Fast {
@@ -159,20 +136,19 @@ impl Engine for Fast {
     }
 
     fn merge(&mut self, pair: Pair, token: Token, pulse: &mut Pulse) -> Result<Joined> {
-        self.gains.reserve(token as usize + 1);
         self.watched.push(false);
         let mut candidates = std::mem::take(&mut self.candidates);
         self.postings.both(pair, &mut candidates);
+        let hands = if candidates.len() < MANY { 1 } else { self.hands.len() };
         let (mut joined, mut made) = (Joined::default(), Vec::new());
-        for ahead in candidates.chunks(AHEAD) {
-            self.corpus.fetch(ahead);
-            for &number in ahead {
-                pulse()?;
-                let now = self.merge_in(number, pair, token);
-                if now != Joined::default() {
-                    joined += now;
-                    made.push(number);
-                    self.note_losses(number, pair);
+        for rows in candidates.chunks(ROUND * hands) {
+            pulse()?;
+            self.round(rows, pair, token, hands);
+            for hand in &mut self.hands[..hands] {
+                joined += std::mem::take(&mut hand.joined);
+                made.append(&mut hand.made);
+                for (token, lost) in [pair.first(), pair.second()].into_iter().zip(&mut hand.lost) {
+                    self.postings.lose(token, lost);
                 }
             }
         }
@@ -190,24 +166,37 @@ impl Engine for Fast {
 }
 
 impl Fast {
-    fn note_losses(&mut self, number: u32, pair: Pair) {
-        let cells = self.corpus.row(number as usize).cells();
-        for token in [pair.first(), pair.second()] {
-            if !cells.contains(&token) {
-                self.postings.lose(token, number);
-            }
-            if pair.is_twin() {
-                break;
-            }
+    /// Merges in some histories, cut into shares for as many hands.
+    fn round(&mut self, rows: &[u32], pair: Pair, token: Token, hands: usize) {
+        let task = Task { pair, token, weights: &self.weights, watched: &self.watched };
+        let mut part = self.corpus.whole();
+        if hands == 1 {
+            return self.hands[0].merge(&mut part, rows, task, self.tracked.as_mut());
+        }
+        let mut jobs = Vec::with_capacity(hands);
+        for (hand, share) in self.hands.iter_mut().zip(rows.chunks(rows.len().div_ceil(hands))) {
+            let (own, others) = part.split(share[share.len() - 1] + 1);
+            jobs.push((hand, own, share));
+            part = others;
+        }
+        let tracked = self.tracked.as_ref();
+        self.workers.each(&mut jobs, |_, (hand, part, share)| hand.merge_beside(part, share, task, tracked));
+        drop(jobs);
+        if let Some(tracked) = &mut self.tracked {
+            self.hands[..hands].iter_mut().for_each(|hand| hand.book(tracked));
         }
     }
 
     /// Tracks the pairs of the new token that are worth it.
     fn settle(&mut self, pair: Pair, token: Token) {
-        let Self { tracked: Some(tracked), gains, watched, places, .. } = self else { return };
+        let Self { tracked: Some(tracked), hands, watched, places, .. } = self else { return };
         debug_assert_eq!(tracked.count(pair), 0, "a pair merged everywhere stands nowhere");
         tracked.settle();
-        gains.drain(|other, count, found| {
+        let Some((first, others)) = hands.split_first_mut() else { return };
+        for other in others {
+            other.gains.drain(|token, count, found| first.gains.add_places(token, count, found));
+        }
+        first.gains.drain(|other, count, found| {
             if found >= *places {
                 tracked.insert(Pair::new(token, other), count);
                 watched[other as usize] = true;

@@ -93,9 +93,11 @@ impl Initial {
                  vocabulary",
                 given[category]
             ),
-            None => "which has tokens for the values of its own training only: give the training cardinalities \
+            None => {
+                "which has tokens for the values of its own training only: give the training cardinalities \
                      to leave room for more"
-                .to_owned(),
+                    .to_owned()
+            }
         };
         let problem = format!("value {value} of category {category} is not in the vocabulary, {why}");
         Error::at("features", format!("[{item}, {category}]"), problem)

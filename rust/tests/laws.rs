@@ -271,3 +271,19 @@ fn permutations_are_equally_likely() -> Result<()> {
     assert_ne!(corpus.encode(&vocabulary, 7, 1)?, corpus.encode(&vocabulary, 8, 1)?);
     Ok(())
 }
+
+/// Histories enough that merges are shared among workers, with a twin in every one of them, some long.
+#[test]
+fn threads_make_no_difference_to_many_histories() -> Result<()> {
+    let features: Vec<Vec<i64>> = (0..12).map(|item| vec![item % 3, item / 3, 0]).collect();
+    let history = |row: usize| (0..row % 7).map(|i| (row * row + i * i * row) % 12).collect();
+    let corpus = Corpus { features, histories: (0..30_000).map(history).collect() };
+    let plain = corpus.train_plain(300)?;
+    for threads in [1, 2, 3, 8] {
+        assert!(same(&plain, &corpus.train(300, threads)?), "{threads} threads");
+    }
+    let small = corpus.train(100, 1)?;
+    let options = clairo::Options { size: 300, cardinalities: None, threads: Some(3), plain: false };
+    assert!(same(&plain, &corpus.expand(&small, &options)?));
+    Ok(())
+}

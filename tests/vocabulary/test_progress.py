@@ -17,10 +17,10 @@ Corpus = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int6
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    """About two seconds of work for one core."""
+    """Some seconds of work for one core."""
     rng = np.random.default_rng(0)
     features = np.unique(rng.integers(0, 60, (3000, 6)), axis=0)
-    offsets = np.arange(0, 80_001, 8)
+    offsets = np.arange(0, 1_600_001, 8)
     return features, offsets, rng.zipf(1.3, offsets[-1]) % len(features)
 
 

@@ -7,7 +7,7 @@
 use super::corpus::Row;
 use super::gains::Gains;
 use super::scan::pairs;
-use super::tracked::Tracked;
+use super::tracked::Book;
 use super::weights::Narrow;
 use crate::history::{EMPTY, Stretch};
 use crate::pair::{Pair, Token};
@@ -35,8 +35,8 @@ struct Set {
 }
 
 /// Where changes are booked.
-pub struct Ledger<'a> {
-    pub tracked: &'a mut Tracked,
+pub struct Ledger<'a, B> {
+    pub book: &'a mut B,
     pub gains: &'a mut Gains,
     pub weights: &'a Narrow,
     /// Whether a token is in any tracked pair.
@@ -57,10 +57,10 @@ impl Window {
     }
 
     /// Books the merge of a pair into `token` that left no set empty: what was copied, against what is there.
-    pub fn book(&mut self, row: Row, pair: Pair, token: Token, ledger: &mut Ledger) {
+    pub fn book(&mut self, row: Row, pair: Pair, token: Token, ledger: &mut Ledger<impl Book>) {
         for k in 0..self.sets.len() {
             self.sort(k, row.set(self.first + k), pair, token, ledger.watched);
-            self.book_inside(k, token, ledger);
+            self.book_inside(k, ledger);
         }
         for k in 1..self.sets.len() {
             self.book_boundary(k - 1, row.slot(self.first + k - 1), token, ledger);
@@ -68,12 +68,12 @@ impl Window {
     }
 
     /// Takes away all that stood in the stretch.
-    pub fn lose(&self, stretch: Stretch, ledger: &mut Ledger) {
-        let Ledger { tracked, weights, .. } = ledger;
+    pub fn lose(&self, stretch: Stretch, ledger: &mut Ledger<impl Book>) {
+        let Ledger { book, weights, .. } = ledger;
         let mut bump = |a: &[Token], b: &[Token], weight: i64| {
             for &a in a {
                 for &b in b {
-                    tracked.bump(Pair::new(a, b), -weight);
+                    book.bump(Pair::new(a, b), -weight);
                 }
             }
         };
@@ -134,7 +134,7 @@ impl Window {
         &self.tokens[set.start + set.stay..set.start + set.before]
     }
 
-    fn book_inside(&self, k: usize, token: Token, ledger: &mut Ledger) {
+    fn book_inside(&self, k: usize, ledger: &mut Ledger<impl Book>) {
         let set = self.sets[k];
         if set.before == set.after {
             return;
@@ -143,21 +143,21 @@ impl Window {
         let (watched, leave) = (self.watched(set), self.leave(set));
         for (i, &a) in watched.iter().enumerate() {
             for &b in &watched[..i] {
-                ledger.tracked.bump(Pair::new(a, b), after - before);
+                ledger.book.bump(Pair::new(a, b), after - before);
             }
         }
         for (i, &a) in leave.iter().enumerate() {
             for &b in watched.iter().chain(&leave[..i]) {
-                ledger.tracked.bump(Pair::new(a, b), -before);
+                ledger.book.bump(Pair::new(a, b), -before);
             }
         }
         if set.made {
             self.stay(set).iter().for_each(|&b| ledger.gains.add(b, after));
         }
-        debug_assert!(set.after == set.stay + usize::from(set.made), "token {token} takes the place of two");
+        debug_assert_eq!(set.after, set.stay + usize::from(set.made), "the rest has left");
     }
 
-    fn book_boundary(&self, k: usize, slot: Token, token: Token, ledger: &mut Ledger) {
+    fn book_boundary(&self, k: usize, slot: Token, token: Token, ledger: &mut Ledger<impl Book>) {
         let (left, right) = (self.sets[k], self.sets[k + 1]);
         match (left.slot, slot) {
             (EMPTY, EMPTY) if left.before == left.after && right.before == right.after => {}
@@ -166,7 +166,7 @@ impl Window {
                 let before = -ledger.weights.across(left.before, right.before);
                 for &a in self.watched(left).iter().chain(self.leave(left)) {
                     for &b in self.watched(right).iter().chain(self.leave(right)) {
-                        ledger.tracked.bump(Pair::new(a, b), before);
+                        ledger.book.bump(Pair::new(a, b), before);
                     }
                 }
                 self.gain_beside(left, token, ledger);
@@ -180,20 +180,20 @@ impl Window {
     }
 
     /// Two sets on both sides of a slot that was and is empty.
-    fn book_neighbours(&self, left: Set, right: Set, token: Token, ledger: &mut Ledger) {
+    fn book_neighbours(&self, left: Set, right: Set, token: Token, ledger: &mut Ledger<impl Book>) {
         let before = ledger.weights.across(left.before, right.before);
         let after = ledger.weights.across(left.after, right.after);
         for &a in self.watched(left) {
             for &b in self.watched(right) {
-                ledger.tracked.bump(Pair::new(a, b), after - before);
+                ledger.book.bump(Pair::new(a, b), after - before);
             }
             for &b in self.leave(right) {
-                ledger.tracked.bump(Pair::new(a, b), -before);
+                ledger.book.bump(Pair::new(a, b), -before);
             }
         }
         for &a in self.leave(left) {
             for &b in self.watched(right).iter().chain(self.leave(right)) {
-                ledger.tracked.bump(Pair::new(a, b), -before);
+                ledger.book.bump(Pair::new(a, b), -before);
             }
         }
         if left.made {
@@ -208,20 +208,20 @@ impl Window {
     }
 
     /// A set beside a slot that holds `slot` still, or held it and has the new token now.
-    fn book_beside(&self, set: Set, slot: Token, still: bool, token: Token, ledger: &mut Ledger) {
+    fn book_beside(&self, set: Set, slot: Token, still: bool, token: Token, ledger: &mut Ledger<impl Book>) {
         let before = ledger.weights.across(set.before, 1);
         if !still {
             for &a in self.watched(set).iter().chain(self.leave(set)) {
-                ledger.tracked.bump(Pair::new(a, slot), -before);
+                ledger.book.bump(Pair::new(a, slot), -before);
             }
             self.gain_beside(set, token, ledger);
         } else if set.before != set.after {
             let after = ledger.weights.across(set.after, 1);
             for &a in self.watched(set) {
-                ledger.tracked.bump(Pair::new(a, slot), after - before);
+                ledger.book.bump(Pair::new(a, slot), after - before);
             }
             for &a in self.leave(set) {
-                ledger.tracked.bump(Pair::new(a, slot), -before);
+                ledger.book.bump(Pair::new(a, slot), -before);
             }
             if set.made {
                 ledger.gains.add(slot, after);
@@ -230,7 +230,7 @@ impl Window {
     }
 
     /// A set beside a slot that the new token has come into.
-    fn gain_beside(&self, set: Set, token: Token, ledger: &mut Ledger) {
+    fn gain_beside(&self, set: Set, token: Token, ledger: &mut Ledger<impl Book>) {
         let after = ledger.weights.across(set.after, 1);
         self.stay(set).iter().for_each(|&a| ledger.gains.add(a, after));
         if set.made {
@@ -240,10 +240,10 @@ impl Window {
 }
 
 /// Adds all that stands in the stretch.
-pub fn gain(row: Row, stretch: Stretch, token: Token, ledger: &mut Ledger) {
-    let Ledger { tracked, gains, weights, .. } = ledger;
+pub fn gain(row: Row, stretch: Stretch, token: Token, ledger: &mut Ledger<impl Book>) {
+    let Ledger { book, gains, weights, .. } = ledger;
     pairs(row, stretch, weights, |pair, weight| match pair.partner(token) {
         Some(other) => gains.add(other, weight),
-        None => tracked.bump(pair, weight),
+        None => book.bump(pair, weight),
     });
 }

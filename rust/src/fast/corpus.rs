@@ -4,6 +4,8 @@
 //! and last the slot on its right. So a history is one stretch of memory that is gone through without a
 //! branch, and merges never allocate.
 
+use std::ops::Range;
+
 use crate::engine::Joined;
 use crate::history::{EMPTY, History, Stretch};
 use crate::items::Histories;
@@ -13,8 +15,6 @@ pub struct Corpus {
     /// Cells of one set, its slot included.
     width: usize,
     cells: Vec<Token>,
-    /// Tokens in each set.
-    sizes: Vec<u8>,
     rows: Vec<Place>,
 }
 
@@ -35,7 +35,6 @@ impl Corpus {
         let mut corpus = Self {
             width,
             cells: Vec::with_capacity(histories.n_events() * width),
-            sizes: vec![n_categories as u8; histories.n_events()],
             rows: Vec::with_capacity(histories.len()),
         };
         for row in 0..histories.len() {
@@ -67,34 +66,12 @@ impl Corpus {
 
     pub fn row(&self, row: usize) -> Row<'_> {
         let (start, len) = self.place(row);
-        Row {
-            width: self.width,
-            cells: &self.cells[start * self.width..(start + len) * self.width],
-            sizes: &self.sizes[start..start + len],
-        }
+        Row { width: self.width, cells: &self.cells[start * self.width..(start + len) * self.width], len }
     }
 
-    pub fn row_mut(&mut self, row: usize) -> RowMut<'_> {
-        let (start, len) = self.place(row);
-        RowMut {
-            width: self.width,
-            cells: &mut self.cells[start * self.width..(start + len) * self.width],
-            sizes: &mut self.sizes[start..start + len],
-            len: &mut self.rows[row].len,
-        }
-    }
-
-    /// Brings histories into the cache, all at the same time: one after the other, the wait for each would be
-    /// most of a merge.
-    pub fn fetch(&self, rows: &[u32]) {
-        let mut seen = 0;
-        for &row in rows {
-            let Place { start, len } = self.rows[row as usize];
-            let (start, end) = (start as usize, (start + len) as usize);
-            let lines = self.cells[start * self.width..end * self.width].iter().step_by(LINE);
-            seen = lines.fold(seen ^ Token::from(self.sizes[start]), |seen, cell| seen ^ cell);
-        }
-        std::hint::black_box(seen);
+    /// All histories, to be changed.
+    pub fn whole(&mut self) -> Part<'_> {
+        Part { width: self.width, first: 0, start: 0, cells: &mut self.cells, rows: &mut self.rows }
     }
 
     pub fn history(&self, row: usize) -> History {
@@ -104,17 +81,65 @@ impl Corpus {
     }
 }
 
+/// Neighbouring histories, to be changed.
+pub struct Part<'a> {
+    width: usize,
+    /// The first history, and the first set.
+    first: usize,
+    start: usize,
+    cells: &'a mut [Token],
+    rows: &'a mut [Place],
+}
+
+impl Part<'_> {
+    /// The histories before `row`, and the others.
+    pub fn split(self, row: u32) -> (Self, Self) {
+        let (before, rows) = self.rows.split_at_mut(row as usize - self.first);
+        let start = rows.first().map_or(self.start + self.cells.len() / self.width, |row| row.start as usize);
+        let (left, cells) = self.cells.split_at_mut((start - self.start) * self.width);
+        let left = Self { cells: left, rows: before, ..self };
+        (left, Self { first: row as usize, start, cells, rows, width: self.width })
+    }
+
+    fn place(&self, row: u32) -> (Range<usize>, usize) {
+        let Place { start, len } = self.rows[row as usize - self.first];
+        let (start, len) = (start as usize - self.start, len as usize);
+        (start * self.width..(start + len) * self.width, len)
+    }
+
+    pub fn row(&self, row: u32) -> Row<'_> {
+        let (cells, len) = self.place(row);
+        Row { width: self.width, cells: &self.cells[cells], len }
+    }
+
+    pub fn row_mut(&mut self, row: u32) -> RowMut<'_> {
+        let (cells, _) = self.place(row);
+        RowMut {
+            width: self.width,
+            cells: &mut self.cells[cells],
+            len: &mut self.rows[row as usize - self.first].len,
+        }
+    }
+
+    /// Brings histories into the cache, all at the same time: one after the other, the wait for each would be
+    /// most of a merge.
+    pub fn fetch(&self, rows: &[u32]) {
+        let lines = rows.iter().flat_map(|&row| self.row(row).cells.iter().step_by(LINE));
+        std::hint::black_box(lines.fold(0, |seen, cell| seen ^ cell));
+    }
+}
+
 /// One history.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     width: usize,
     cells: &'a [Token],
-    sizes: &'a [u8],
+    len: usize,
 }
 
 impl<'a> Row<'a> {
     pub fn len(&self) -> usize {
-        self.sizes.len()
+        self.len
     }
 
     /// The tokens of set `i`.
@@ -123,7 +148,12 @@ impl<'a> Row<'a> {
     }
 
     pub fn size(&self, i: usize) -> usize {
-        usize::from(self.sizes[i])
+        size(self.room(i))
+    }
+
+    /// The cells of set `i`, empty ones too.
+    fn room(&self, i: usize) -> &'a [Token] {
+        &self.cells[i * self.width..][..self.width - 1]
     }
 
     /// The token between sets `i` and `i + 1`; [`EMPTY`] too on the right of the last set.
@@ -142,12 +172,12 @@ impl<'a> Row<'a> {
     }
 
     fn holds_inside(&self, i: usize, pair: Pair) -> bool {
-        let set = self.set(i);
+        let set = self.room(i);
         !pair.is_twin() && has(set, pair.first()) && has(set, pair.second())
     }
 
     fn holds_across(&self, i: usize, pair: Pair) -> bool {
-        let (left, right) = (self.set(i), self.set(i + 1));
+        let (left, right) = (self.room(i), self.room(i + 1));
         let (u, v) = (pair.first(), pair.second());
         match self.slot(i) {
             EMPTY => has(left, u) && has(right, v) || has(left, v) && has(right, u),
@@ -214,7 +244,6 @@ fn position(cells: &[Token], token: Token) -> Option<usize> {
 pub struct RowMut<'a> {
     width: usize,
     cells: &'a mut [Token],
-    sizes: &'a mut [u8],
     len: &'a mut u32,
 }
 
@@ -224,11 +253,7 @@ impl RowMut<'_> {
     }
 
     pub fn view(&self) -> Row<'_> {
-        Row {
-            width: self.width,
-            cells: &self.cells[..self.len() * self.width],
-            sizes: &self.sizes[..self.len()],
-        }
+        Row { width: self.width, cells: &self.cells[..self.len() * self.width], len: self.len() }
     }
 
     /// Merges the pair wherever it stands in the stretch, from left to right. Leaves emptied sets empty, and
@@ -240,7 +265,7 @@ impl RowMut<'_> {
                 joined.across += self.merge_across(i, pair, token);
             }
         }
-        self.sizes[stretch.first..=stretch.last].contains(&0)
+        (stretch.first..=stretch.last).any(|i| self.is_empty(i))
     }
 
     fn merge_inside(&mut self, i: usize, pair: Pair, token: Token) -> bool {
@@ -267,7 +292,7 @@ impl RowMut<'_> {
         }
         let (u, v) = (pair.first(), pair.second());
         for (left, right) in [(u, v), (v, u)] {
-            if self.view().set(i).contains(&left) && self.take(i + 1, right) {
+            if has(self.view().room(i), left) && self.take(i + 1, right) {
                 self.take(i, left);
                 self.cells[slot] = token;
                 return 1;
@@ -281,7 +306,7 @@ impl RowMut<'_> {
         let Stretch { first, mut last } = stretch;
         let mut i = first;
         while i <= last {
-            if self.sizes[i] == 0 && !self.refill(i) {
+            if self.is_empty(i) && !self.refill(i) {
                 self.drop_set(i);
                 last -= 1;
             } else {
@@ -296,7 +321,6 @@ impl RowMut<'_> {
     fn drop_set(&mut self, i: usize) {
         let (len, width) = (self.len(), self.width);
         self.cells.copy_within((i + 1) * width..len * width, i * width);
-        self.sizes.copy_within(i + 1..len, i);
         *self.len -= 1;
     }
 
@@ -311,20 +335,29 @@ impl RowMut<'_> {
         full.is_some()
     }
 
+    fn is_empty(&self, i: usize) -> bool {
+        self.cells[i * self.width] == EMPTY
+    }
+
     fn put(&mut self, i: usize, token: Token) {
-        self.cells[i * self.width + usize::from(self.sizes[i])] = token;
-        self.sizes[i] += 1;
+        let room = &mut self.cells[i * self.width..][..self.width - 1];
+        room[size(room)] = token;
     }
 
     fn take(&mut self, i: usize, token: Token) -> bool {
-        let size = usize::from(self.sizes[i]);
-        let set = &mut self.cells[i * self.width..][..size];
-        let found = set.iter().position(|&other| other == token);
+        let room = &mut self.cells[i * self.width..][..self.width - 1];
+        let found = room.iter().position(|&other| other == token);
         if let Some(place) = found {
-            set[place] = set[size - 1];
-            set[size - 1] = EMPTY;
-            self.sizes[i] -= 1;
+            let last = size(room) - 1;
+            room[place] = room[last];
+            room[last] = EMPTY;
         }
         found.is_some()
     }
+}
+
+/// Tokens in the cells of a set: those in front. Counting them costs less than a second array would, which is
+/// one line of the cache more for every history that a merge touches.
+fn size(room: &[Token]) -> usize {
+    room.iter().map(|&cell| usize::from(cell != EMPTY)).sum()
 }

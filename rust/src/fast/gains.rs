@@ -24,14 +24,21 @@ impl Gains {
         }
     }
 
+    /// Adds one place.
     #[inline]
     pub fn add(&mut self, token: Token, weight: i64) {
+        self.add_places(token, weight, 1);
+    }
+
+    /// Adds places that weigh `count` together.
+    #[inline]
+    pub fn add_places(&mut self, token: Token, count: i64, places: u32) {
         let gain = &mut self.of[token as usize];
         if gain.places == 0 {
             self.touched.push(token);
         }
-        gain.count += weight;
-        gain.places += 1;
+        gain.count += count;
+        gain.places += places;
     }
 
     /// Emits every token with count and places, and forgets them.

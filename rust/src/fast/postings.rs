@@ -62,9 +62,9 @@ impl Postings {
         self.lists.push(List { rows, gone: Vec::new() });
     }
 
-    /// Notes that a history has lost a token.
-    pub fn lose(&mut self, token: Token, row: u32) {
-        self.lists[token as usize].gone.push(row);
+    /// Notes that histories have lost a token.
+    pub fn lose(&mut self, token: Token, rows: &mut Vec<u32>) {
+        self.lists[token as usize].gone.append(rows);
     }
 
     /// Cleans the list of a token, if it is worth it.

@@ -28,6 +28,21 @@ pub struct Tracked {
     risen: Vec<u32>,
 }
 
+/// Where changes of counts go.
+pub trait Book {
+    /// Adds to the count of a pair, if it is tracked.
+    fn bump(&mut self, pair: Pair, change: i64);
+}
+
+impl Book for Tracked {
+    #[inline]
+    fn bump(&mut self, pair: Pair, change: i64) {
+        if let Some(i) = self.slot(pair) {
+            self.apply(i, change);
+        }
+    }
+}
+
 /// Bits for each slot of the table.
 const BITS_A_SLOT: usize = 8;
 
@@ -47,18 +62,21 @@ impl Tracked {
         self.floor
     }
 
-    /// Adds to the count of a pair, if it is tracked.
+    /// The slot of a pair, if it is tracked. Good until the next pair is added.
     #[inline]
-    pub fn bump(&mut self, pair: Pair, change: i64) {
+    pub fn slot(&self, pair: Pair) -> Option<usize> {
         let hash = pair.hash();
         if !self.has_bit(hash) {
-            return;
+            return None;
         }
         let i = self.find(pair.key(), hash);
+        (self.slots[i].key != 0).then_some(i)
+    }
+
+    /// Adds to the count of the pair in a slot.
+    #[inline]
+    pub fn apply(&mut self, i: usize, change: i64) {
         let slot = &mut self.slots[i];
-        if slot.key == 0 {
-            return;
-        }
         slot.count += change;
         if slot.count > slot.queued {
             slot.queued = i64::MAX;

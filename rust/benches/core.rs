@@ -1,11 +1,11 @@
-//! Training on a small synthetic corpus, the plain way and the fast one, for a quick look while working on the
-//! core. `scripts/bench_vocabulary.py` measures on real corpora, and memory too.
+//! Training, the plain way and the fast one, and encoding on a small synthetic corpus, for a quick look while
+//! working on the core. `scripts/bench_vocabulary.py` and `scripts/bench_encoding.py` measure on real corpora.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use clairo::{Histories, Items, Options, Result, Trainer, Vocabulary};
-use criterion::{Criterion, criterion_group, criterion_main};
+use clairo::{Histories, Items, Options, Result, Trainer, Vocabulary, encoder};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const ITEMS: u64 = 400;
 const HISTORIES: u64 = 300;
@@ -66,12 +66,28 @@ fn training(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn encoding(criterion: &mut Criterion) {
+    let (items, histories) = corpus().expect("a corpus");
+    let vocabulary = train(&items, &histories, false).expect("a vocabulary");
+    let rows: Vec<u64> = (0..HISTORIES).collect();
+    let mut go_on = |_, _| ControlFlow::Continue(());
+    let mut group = criterion.benchmark_group("encoding");
+    group.throughput(Throughput::Elements(histories.n_events() as u64));
+    group.bench_function("permuted", |bencher| {
+        bencher.iter(|| encoder::encode(&vocabulary, &items, &histories, (0, &rows), Some(1), &mut go_on));
+    });
+    group.bench_function("deterministic", |bencher| {
+        bencher.iter(|| encoder::encode_deterministic(&vocabulary, &items, &histories, Some(1), &mut go_on));
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = training
+    targets = training, encoding
 }
 criterion_main!(benches);
