@@ -95,10 +95,10 @@ class Vocabulary:
         vocabulary was trained on, the result is that of a longer training.
 
         Old merges keep their counts, which are of the corpus that they were made on; new merges have those of
-        this one. Canonical encoding goes by priority, so an old item's canonical tokens change where a new
-        merge applies to them: at once where no old merge competes with it, else where its priority is higher.
-        Pass the old histories along with the new ones: on the new ones alone the counts, and so the
-        priorities, of new merges are small beside those of old ones.
+        this one. Canonical encoding goes by priority, so an old item's canonical tokens can change: where a
+        new merge joins two of them further, and where one has a higher priority than the old merge that it
+        competes with, which the growth of the corpus makes possible. Pass the old histories along with the
+        new ones: on the new ones alone, the priorities of new merges are small beside those of old ones.
 
         Args:
             features: (n_items, n_categories) integers; the rows need not be those of the training.

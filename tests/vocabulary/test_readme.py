@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def example(checkout: Path) -> str:
-    section = (checkout / "README.md").read_text("utf-8").split("## The tokenizer alone\n")[1]
-    found = re.search(r"```python\n(.*?)```", section.split("\n## ")[0], re.DOTALL)
+def fenced(text: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found[1]
 
 
+@pytest.fixture
+def section(checkout: Path) -> str:
+    text = (checkout / "README.md").read_text("utf-8")
+    return text.split("## The tokenizer alone\n")[1].split("\n## ")[0]
+
+
 def test_the_example_runs_and_says_what_is_so(
-    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "example.py").write_text(example, "utf-8")
+    (tmp_path / "example.py").write_text(fenced(section, "python"), "utf-8")
     names = runpy.run_path(str(tmp_path / "example.py"))
     small, large = names["vocabulary"], names["larger"]
     assert (len(small), len(large)) == (12, 14)
@@ -39,3 +43,10 @@ def test_the_example_runs_and_says_what_is_so(
     assert told.startswith("token 13: ")
     assert "merged from tokens" in told
     assert (tmp_path / "vocabulary.json").is_file()
+
+
+def test_the_rust_example_is_the_one_that_cargo_runs(section: str, checkout: Path) -> None:
+    lines = (checkout / "rust" / "src" / "lib.rs").read_text("utf-8").splitlines(keepends=True)
+    documented = "".join(line[3:].removeprefix(" ") for line in lines if line.startswith("//!"))
+    shown, run = fenced(section, "rust").splitlines(), fenced(documented, "").splitlines()
+    assert [line.strip() for line in shown] == [line.removeprefix("# ") for line in run]
