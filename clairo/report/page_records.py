@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clairo.report import charts, sentences
+from clairo.report import charts, page_merges, sentences
 from clairo.report.parts import (
     UNKNOWN,
     Block,
@@ -61,14 +61,17 @@ def _curve(epochs: list[dict[str, Any]], key: str, words: str, best: float | Non
 def tokens(report: dict[str, Any]) -> Section | None:
     """Use of the codebooks, the vocabulary, and what else the stages between items and tokens noted."""
     codes = _noted(report, "codes")
+    merges = report.get("merges")
     blocks = [*_codebooks(codes), *_facts(report, "vocabulary")]
+    if merges:
+        blocks += page_merges.blocks(merges)
     folded = [block for stage in ("embeddings", "fused", "codes") for block in _facts(report, stage)]
     if not blocks and not folded:
         return None
     return Section(
         "tokens",
         "Codes and vocabulary",
-        text=list(sentences.collisions(codes)),
+        text=[*sentences.collisions(codes), *(sentences.merges(merges) if merges else ())],
         blocks=blocks,
         fold="What the stages before noted",
         folded=folded,

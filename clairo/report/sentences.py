@@ -128,6 +128,26 @@ def collisions(codes: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def merges(log: dict[str, Any]) -> Iterator[str]:
+    """How much of the vocabulary is cross-modal, and how much of it spans actions."""
+    joins = {where: sum(found[where] for found in log["kinds"]) for where in ("inside", "across")}
+    total = max(sum(joins.values()), 1)
+    mixed, across = log["cross_modal"] / log["merges"], joins["across"] / total
+    yield (
+        f"{log['cross_modal']:,} of {log['merges']:,} merged tokens ({mixed:.1%}) are cross-modal: "
+        "they hold features of more than one kind, disambiguation not counted."
+    )
+    yield (
+        f"Of {total:,} times that two tokens were joined, {joins['across']:,} ({across:.1%}) were across "
+        "two actions, the others inside one."
+    )
+    if log["growth"]["tokens"] is None:
+        yield (
+            "This vocabulary grew from another: merges taken over were counted on the data that they were "
+            "made on, so how the histories of this run shrank is not known."
+        )
+
+
 def caveats(report: dict[str, Any]) -> Iterator[str]:
     """How to read the numbers, and what they do not say."""
     spans = report["intervals"]

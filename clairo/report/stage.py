@@ -6,6 +6,7 @@ from typing import Any
 from clairo.artifacts import Sequences, store
 from clairo.config import ReportConfig
 from clairo.report import examples, records
+from clairo.report.merges import merges
 from clairo.report.pages import html
 from clairo.report.results import Catalogue, conditions, popularity, results
 
@@ -54,6 +55,7 @@ def assemble(
         "stages": noted,
         "dataset": records.dataset(table),
         "training": records.training(run / "model") if "model" in noted else None,
+        "merges": merges(run / "vocabulary") if "vocabulary" in noted else None,
         "search": searched.get("search"),
         "popularity": popularity(measured, table, items),
         "examples": examples.examples(run / "sequences", measured, table, items.events, seed),

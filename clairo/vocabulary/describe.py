@@ -1,13 +1,16 @@
 """An item's tokens, and a token's features, in words."""
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from clairo.artifacts import Codes
+from clairo.artifacts import Codes, Sequences
 from clairo.errors import InputError
 from clairo.vocabulary.stage import FILE
 from clairo.vocabulary.table import Vocabulary
+from clairo.vocabulary.words import features_in_words
 
 _EXAMPLES = 3
 
@@ -20,7 +23,7 @@ def describe(run: Path, what: str) -> str:
     """
     vocabulary = Vocabulary.load(run / "vocabulary" / FILE)
     codes = Codes.load(run / "codes")
-    words = _Words(vocabulary, codes, _titles(run))
+    words = _Words(vocabulary, codes, Sequences.load(run / "sequences"), _titles(run))
     rows = np.flatnonzero(codes.ids == what)
     if len(rows):
         return words.item(int(rows[0]))
@@ -33,8 +36,11 @@ def describe(run: Path, what: str) -> str:
 
 
 class _Words:
-    def __init__(self, vocabulary: Vocabulary, codes: Codes, titles: dict[str, str]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, codes: Codes, sequences: Sequences, titles: dict[str, str]
+    ) -> None:
         self._vocabulary, self._codes, self._titles = vocabulary, codes, titles
+        self._sequences = sequences
 
     def item(self, row: int) -> str:
         tokens, _ = self._vocabulary.canonical(self._codes.features[row : row + 1])
@@ -43,14 +49,7 @@ class _Words:
         return "\n".join(lines)
 
     def token(self, token: int) -> str:
-        vocabulary = self._vocabulary
-        lines = [f"token {token}: {self._features(token)}"]
-        if token >= vocabulary.n_initial:
-            merge = token - vocabulary.n_initial
-            left, right = vocabulary.merges[merge]
-            lines.append(
-                f"  merged from tokens {left} and {right}, priority {vocabulary.priorities[merge]:.6g}"
-            )
+        lines = [self._vocabulary.describe(token, self._codes.names)]
         holds = self._items_with(token)
         if holds is None:
             lines.append(
@@ -59,11 +58,30 @@ class _Words:
         else:
             lines.append(f"  {len(holds)} items have all of it")
             lines += [f"    {self._name(int(row))}" for row in holds[:_EXAMPLES]]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._histories_with(token)])
+
+    def _histories_with(self, token: int) -> Iterator[str]:
+        offsets, events = self._sequences.training()
+        tokens, starts = self._vocabulary.encode(self._codes.features, offsets, events, seed=0)
+        rows = np.unique(np.searchsorted(starts, np.flatnonzero(tokens == token), side="right") - 1)
+        yield f"  stands in {len(rows)} of {len(offsets) - 1} training histories, each permuted once"
+        for row in rows[:_EXAMPLES].tolist():
+            history = events[offsets[row] : offsets[row + 1]].tolist()
+            actions = ", then ".join(map(self._name, self._stretch(token, history)))
+            yield f"    user {self._sequences.users[row]}: {actions}"
+
+    def _stretch(self, token: int, history: list[int]) -> list[int]:
+        """The first of the shortest stretches of a history that have all features of a token."""
+        wanted = Counter(self._vocabulary.features_of(token))
+        held = [Counter(enumerate(self._codes.features[item].tolist())) for item in history]
+        for length in range(1, len(history)):
+            for start in range(len(history) - length + 1):
+                if wanted <= sum(held[start : start + length], Counter()):
+                    return history[start : start + length]
+        return history
 
     def _features(self, token: int) -> str:
-        features = self._vocabulary.features_of(token)
-        return " + ".join(f"{self._codes.names[category]} = {value}" for category, value in features)
+        return features_in_words(self._vocabulary, token, self._codes.names)
 
     def _items_with(self, token: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
         features = self._vocabulary.features_of(token)

@@ -14,6 +14,7 @@ from clairo.errors import InputError
 from clairo.vocabulary.arguments import integers, whole, whole_array
 from clairo.vocabulary.encoder import Encoder, Offsets, Tokens, n_threads
 from clairo.vocabulary.merge_log import merge_log
+from clairo.vocabulary.words import token_in_words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,10 +92,10 @@ class Vocabulary:
         vocabulary was trained on, the result is that of a longer training.
 
         Old merges keep their counts, which are of the corpus that they were made on; new merges have those of
-        this one. Canonical encoding goes by priority, so an old item's canonical tokens change where a new
-        merge applies to them: at once where no old merge competes with it, else where its priority is higher.
-        Pass the old histories along with the new ones: on the new ones alone the counts, and so the
-        priorities, of new merges are small beside those of old ones.
+        this one. Canonical encoding goes by priority, so an old item's canonical tokens can change: where a
+        new merge joins two of them further, and where one has a higher priority than the old merge that it
+        competes with, which the growth of the corpus makes possible. Pass the old histories along with the
+        new ones: on the new ones alone, the priorities of new merges are small beside those of old ones.
 
         Args:
             features: (n_items, n_categories) integers; the rows need not be those of the training.
@@ -204,6 +205,19 @@ class Vocabulary:
         if features is None:
             raise InputError(f"token: {token!r} stands for more than {_MOST_FEATURES} features")
         return features
+
+    def describe(self, token: SupportsIndex, names: Sequence[str] | None = None) -> str:
+        """A token in words, for people to read.
+
+        Its features and, where categories have names, what they are of. For a merge also its parts, its
+        priority, its place among the merges, how often it was made inside an action and across two (where
+        the file tells), and the merges that it is made of, three deep.
+
+        Args:
+            token: an id in 1..size-1.
+            names: of the categories, as `Corpus.names`; their numbers unless told.
+        """
+        return token_in_words(self, whole("token", token, 1, len(self) - 1), names)
 
     def merge_log(self, names: Sequence[str] | None = None) -> "pl.DataFrame":
         """A polars table with a row for each merge, in order.

@@ -47,6 +47,7 @@ def first(world: Any) -> Any:
 
 
 def grown(world: Any, *words: object, **overrides: object) -> Any:
+    """Run into another folder from the run that stands; an override of None takes an option away."""
     old, world.out = world.out, world.folder / "grown"
     starts = {
         "codes__start_from": old,
@@ -54,7 +55,7 @@ def grown(world: Any, *words: object, **overrides: object) -> Any:
         "model__start_from": old,
     }
     options = {**codes_from_files(world), **starts, "vocabulary__size": SIZE + 30, **overrides}
-    return world.run(*words, **options)
+    return world.run(*words, **{name: value for name, value in options.items() if value is not None})
 
 
 def vocabulary(run: Path) -> Vocabulary:
@@ -70,6 +71,8 @@ def test_a_run_grows_and_recommends_what_is_new(first: Any) -> None:
     assert (len(small), len(large)) == (SIZE, SIZE + 30)
     assert large.initial_tokens == small.initial_tokens
     assert large.merges[: len(small.merges)].tolist() == small.merges.tolist()
+    for token in range(1, len(small)):
+        assert large.features_of(token) == small.features_of(token)
     before, after = Codes.load(old / "codes"), Codes.load(first.out / "codes")
     assert (len(before.ids), len(after.ids)) == (24, 30)
     places = [after.ids.tolist().index(item) for item in before.ids]
@@ -80,6 +83,9 @@ def test_a_run_grows_and_recommends_what_is_new(first: Any) -> None:
     reply = json.loads(first.type("recommend", first.out, "--items", "I027,I029", "-k", 30, "--json").out)
     assert reply["source"] == "model"
     assert reply["ignored"] == []
+    user = json.loads(first.type("recommend", first.out, "--user", "V003", "-k", 5, "--json").out)
+    assert user["source"] == "model"
+    assert len(user["items"]) == 5
     assert {f"I{item:03}" for item in range(24, 30)} - {row["item"] for row in reply["items"]} == {
         "I027",
         "I029",
@@ -188,3 +194,35 @@ def test_codes_that_changed_since_are_told(first: Any) -> None:
     answer = grown(first, codes__disambiguation_values=8)
     assert answer.code == 2
     assert "codes.disambiguation_values = 8" in answer.err
+
+
+def refused_run(world: Any, **overrides: object) -> str:
+    """What the run that should have grown says; the run that it starts from stays the one to start from."""
+    old = world.out
+    answer = grown(world, **overrides)
+    world.out = old
+    assert answer.code == 2
+    assert "Traceback" not in answer.err
+    return str(answer.err)
+
+
+def test_a_run_that_cannot_grow_says_why(first: Any) -> None:
+    content = json.loads((first.out / "vocabulary" / "vocabulary.json").read_text())
+    del content["clairo"]
+    released = first.write("released.json", content)
+    assert "priorities only" in refused_run(first, vocabulary__start_from=released)
+    assert "size: 20 is below" in refused_run(first, vocabulary__size=20)
+    told = refused_run(first, model__d_model=32)
+    assert "has d_model = 16, this run asks for 32\nhint: set model.d_model = 16" in told
+    told = refused_run(first, vocabulary__start_from=None)
+    assert "is not the beginning of this run's: token " in told
+    assert "hint: let this run's vocabulary grow from it" in told
+    told = refused_run(first, vocabulary__start_from=None, vocabulary__size=SIZE - 1)
+    assert f"hint: set vocabulary.size to {SIZE} or more" in told
+
+
+def test_new_items_beyond_the_room_are_named(first: Any) -> None:
+    wide = CODES | {"I027": ["<a_1>", "<b_6>"]}
+    files = json.dumps([str(first.write("wide.index_text.json", wide))])
+    told = refused_run(first, codes__files=files, codes__start_from=None, codes__values=8)
+    assert "item 'I027' has text 2 = 6, but the vocabulary to expand was trained with cardinality 4" in told

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import polars as pl
 import pytest
 
 from clairo import Recommender, Vocabulary, pipeline
+from clairo.artifacts import Codes, Sequences
 
 STAGES = list(pipeline.STAGES)
 
@@ -209,6 +212,29 @@ def test_describe_tells_tokens_and_items_in_words(run: Any) -> None:
     vocabulary = Vocabulary.load(run.out / "vocabulary" / "vocabulary.json")
     merged = run.type("describe", run.out, vocabulary.n_initial).out
     assert "merged from tokens {} and {}".format(*vocabulary.merges[0]) in merged
+    assert " times across two" in merged
+    assert "items have all of it" in merged or "reaches across two actions" in merged
+    assert re.search(r"stands in \d+ of 40 training histories", merged)
+
+
+def test_a_token_is_shown_where_it_stands(run: Any) -> None:
+    """The items shown have its features between them, and stand in the user's history side by side."""
+    vocabulary = Vocabulary.load(run.out / "vocabulary" / "vocabulary.json")
+    codes, sequences = Codes.load(run.out / "codes"), Sequences.load(run.out / "sequences")
+    held = dict(zip(codes.ids.tolist(), codes.features.tolist(), strict=True))
+    users = sequences.users.tolist()
+    n_across = 0
+    for token in range(vocabulary.n_initial, len(vocabulary), 5):
+        for line in run.type("describe", run.out, token).out.splitlines():
+            if found := re.match(r"    user (U\d+): (.*)", line):
+                items = re.findall(r"I\d{3}(?= \()", found[2])
+                n_across += len(items) > 1
+                features = Counter(feature for item in items for feature in enumerate(held[item]))
+                assert Counter(vocabulary.features_of(token)) <= features
+                history = sequences.items[sequences.history(users.index(found[1]))].tolist()
+                at = history.index(items[0])
+                assert history[at : at + len(items)] == items
+    assert n_across > 0
 
 
 def test_report_is_written_again_from_the_artefacts(run: Any) -> None:
