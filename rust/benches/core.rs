@@ -4,8 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use clairo::encoder::Encoder;
-use clairo::{Histories, Items, Options, Result, Trainer, Vocabulary};
+use clairo::{Encoder, Histories, Items, Options, Result, Trainer, Vocabulary};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const ITEMS: u64 = 400;

@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use clairo::encoder::Encoder;
-use clairo::{Feature, Histories, Items, Token, Vocabulary, encoder, file};
+use clairo::{Encoder, Feature, Histories, Items, Token, Vocabulary, encoder, file};
 
 /// Tokens looked at: the first of each kind, and the last.
 const SOME: usize = 40;

@@ -7,8 +7,7 @@
 //!
 //! ```
 //! use std::ops::ControlFlow;
-//! use clairo::encoder::Encoder;
-//! use clairo::{Histories, Items, Options, Trainer};
+//! use clairo::{Encoder, Histories, Items, Options, Trainer};
 //!
 //! # fn main() -> clairo::Result<()> {
 //! // Two items of two categories, and one user who took item 0, then item 1.
@@ -31,8 +30,8 @@
 //! ```
 //!
 //! One home for each thing: [`Trainer`] merges, keeping the counts of pairs, a queue of the heaviest, and the
-//! histories; [`Vocabulary`] is what comes out; an [`encoder::Encoder`] turns histories and items into tokens,
-//! row by row with `rank`, `deterministic` and `canonical`; [`mod@file`] saves and loads. Only the module
+//! histories; [`Vocabulary`] is what comes out; an [`Encoder`] turns histories and items into tokens, row
+//! by row with `rank`, `deterministic` and `canonical`; [`mod@file`] saves and loads. Only the module
 //! `python`, behind the feature of that name, knows Python.
 
 mod canonical;
@@ -58,6 +57,7 @@ mod trainer;
 mod vocabulary;
 mod weight;
 
+pub use encoder::Encoder;
 pub use engine::Joined;
 pub use error::{Error, Result};
 pub use history::History;

@@ -4,8 +4,8 @@
 
 use std::ops::ControlFlow;
 
-use clairo::encoder::{Encoder, Rows};
-use clairo::{Histories, Items, Options, Result, Token, Trainer, Vocabulary};
+use clairo::encoder::Rows;
+use clairo::{Encoder, Histories, Items, Options, Result, Token, Trainer, Vocabulary};
 
 /// A corpus as the tests write it.
 #[derive(Debug, Clone)]
