@@ -142,7 +142,7 @@ mod tests {
         });
         let key = |product: u64| Pair::from_key(inverse.wrapping_mul(product));
         let product = (1..1000)
-            .map(|i| i << 40)
+            .map(|i| i << 20)
             .find(|&product| [product, product + 1].iter().all(|&it| is_pair(key(it))));
         let merges = product.map(|product| [key(product), key(product + 1)]).expect("two keys");
         assert!(Rules::build(&merges, 5, multiplier).is_none());
