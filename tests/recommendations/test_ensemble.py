@@ -28,6 +28,9 @@ def padded(found: list[View], seed: int) -> tuple[np.ndarray, np.ndarray]:
 @settings(deadline=None)
 @given(found=views, seed=st.integers(0, 99))
 @example(found=[[0, 1, 2], [1, 2, 0], [2, 0, 1]], seed=0)  # the same ranks in another order are the same sum
+@example(
+    found=[[1], [7], [0, 2, 3, 4, 5, 6, 8, 1], [0, 7, 2, 3, 4, 5, 6, 1]], seed=0
+)  # 2 / log2(9) = 1 / log2(3)
 def test_votes_add_up_over_views(found: list[View], seed: int) -> None:
     items, scores = padded(found, seed)
     ranks, logs = defaultdict[int, list[int]](list), defaultdict[int, list[float]](list)
