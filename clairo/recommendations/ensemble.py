@@ -38,8 +38,8 @@ def vote(items: NDArray[np.int64], scores: NDArray[np.float64]) -> Ranking:
     """
     rank, view = np.nonzero(items.T >= 0)
     found, place = np.unique(items[view, rank], return_inverse=True)
-    votes = np.bincount(place, weights=1.0 / np.log2(rank + 2.0), minlength=len(found))
-    votes = votes.round(12)  # twice 1 / log2(9) is 1 / log2(3), but not in doubles
+    sums = np.bincount(place, weights=1.0 / np.log2(rank + 2.0), minlength=len(found)).astype(np.float64)
+    votes = sums.round(12)  # twice 1 / log2(9) is 1 / log2(3), but not in doubles
     views = np.bincount(place, minlength=len(found))
     mean = np.bincount(place, weights=scores[view, rank], minlength=len(found)) / views
     order = np.lexsort((found, -mean, -votes))
