@@ -82,5 +82,5 @@ fn key(token: Token, place: usize) -> u64 {
 
 /// The token and the place of a key, unless it is of a pair without a rule.
 fn pair(key: u64) -> Option<(Token, usize)> {
-    (key < NONE).then_some(((key >> 32) as Token + 1, key as u32 as usize))
+    (key < NONE).then(|| ((key >> 32) as Token + 1, key as u32 as usize))
 }
