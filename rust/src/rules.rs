@@ -104,11 +104,6 @@ fn place(hash: u64, displacement: u16, n: usize) -> usize {
     ((u128::from(displaced) * n as u128) >> 64) as usize
 }
 
-/// The first bits of a hash, as a place among `n`, a power of two above 1.
-pub fn top(hash: u64, n: usize) -> usize {
-    (hash >> (64 - n.trailing_zeros())) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;

@@ -24,7 +24,7 @@ impl Weights {
     /// # Errors
     /// If the counts of a corpus of `events` events could pass what a [`Count`] holds.
     pub fn new(n: usize, events: usize) -> Result<Self> {
-        let unit = unit(n).filter(|unit| fits(*unit, events)).ok_or_else(|| {
+        let unit = unit(n).filter(|unit| most(*unit, events).is_some()).ok_or_else(|| {
             let problem = format!(
                 "{n} categories over {events} events need exact counts wider than 127 bits; \
                  use fewer categories"
@@ -49,7 +49,7 @@ impl Weights {
 
     /// What no count of a corpus of `events` events passes.
     pub(crate) fn most(&self, events: usize) -> Option<Count> {
-        self.unit.checked_mul(HEAVIEST_EVENT)?.checked_mul(events as Count)
+        most(self.unit, events)
     }
 
     /// The weight of two tokens of one set of `m`.
@@ -75,8 +75,8 @@ fn gcd(a: Count, b: Count) -> Count {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-fn fits(unit: Count, events: usize) -> bool {
-    unit.checked_mul(HEAVIEST_EVENT).and_then(|most| most.checked_mul(events as Count)).is_some()
+fn most(unit: Count, events: usize) -> Option<Count> {
+    unit.checked_mul(HEAVIEST_EVENT)?.checked_mul(events as Count)
 }
 
 /// The double nearest to `count / unit`, ties to even. Both must be positive.

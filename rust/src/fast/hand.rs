@@ -35,16 +35,15 @@ pub struct Hand {
 const AHEAD: usize = 16;
 
 impl Hand {
-    /// Merges in the histories `rows` of a part and books into the counts themselves; without counts, as in a
-    /// replay, nothing is booked.
-    pub fn merge(&mut self, part: &mut Part, rows: &[u32], task: Task, tracked: Option<&mut Tracked>) {
-        self.work(part, rows, task, tracked);
-    }
-
     /// As [`Self::merge`], but beside other hands: what is to be booked waits for [`Self::book`].
     pub fn merge_beside(&mut self, part: &mut Part, rows: &[u32], task: Task, tracked: Option<&Tracked>) {
         let mut changes = std::mem::take(&mut self.changes);
-        self.work(part, rows, task, tracked.map(|tracked| Aside { tracked, changes: &mut changes }).as_mut());
+        self.merge(
+            part,
+            rows,
+            task,
+            tracked.map(|tracked| Aside { tracked, changes: &mut changes }).as_mut(),
+        );
         self.changes = changes;
     }
 
@@ -53,7 +52,8 @@ impl Hand {
         self.changes.drain(..).for_each(|(slot, change)| tracked.apply(slot as usize, change));
     }
 
-    fn work<B: Book>(&mut self, part: &mut Part, rows: &[u32], task: Task, mut book: Option<&mut B>) {
+    /// Merges in the histories `rows` of a part; without a book, as in a replay, nothing is booked.
+    pub fn merge<B: Book>(&mut self, part: &mut Part, rows: &[u32], task: Task, mut book: Option<&mut B>) {
         self.gains.reserve(task.token as usize + 1);
         for ahead in rows.chunks(AHEAD) {
             part.fetch(ahead);

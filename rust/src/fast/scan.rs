@@ -1,14 +1,13 @@
 //! The pairs of the whole corpus, gone through once a phase.
 
 use super::corpus::{Corpus, Row};
-use super::tracked::Tracked;
+use super::tracked::{Tracked, top};
 use super::weights::Narrow;
 use crate::engine::Pulse;
 use crate::error::Result;
 use crate::history::{EMPTY, Stretch};
 use crate::pair::{Pair, Token};
 use crate::parallel::Workers;
-use crate::rules::top;
 
 /// All histories, and who goes through them.
 pub struct Rows<'a> {

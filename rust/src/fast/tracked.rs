@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::pair::Pair;
-use crate::rules::top;
 
 /// A pair that is counted. No pair has the key 0, which marks room.
 #[derive(Clone, Copy, Default)]
@@ -200,4 +199,9 @@ impl Tracked {
             self.slots[i] = slot;
         }
     }
+}
+
+/// The first bits of a hash, as a place among `n`, a power of two above 1.
+pub fn top(hash: u64, n: usize) -> usize {
+    (hash >> (64 - n.trailing_zeros())) as usize
 }
