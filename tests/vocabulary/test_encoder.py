@@ -1,11 +1,10 @@
 """A vocabulary made ready for a table of items, and used again and again."""
 
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import pairwise
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -92,21 +91,6 @@ def test_errors_name_the_argument_and_the_place(message: str, wrong: dict[str, A
         vocabulary.encoder(arguments.pop("features")).encode(**arguments)
 
 
-class EnoughError(Exception):
-    """Raised by a caller that has seen enough."""
-
-
-@pytest.fixture
-def alarm() -> Iterator[None]:
-    def ring(_signal: int, _frame: FrameType | None) -> None:
-        raise EnoughError
-
-    before = signal.signal(signal.SIGALRM, ring)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
 @pytest.fixture(scope="module")
 def long_work(corpus: Corpus, vocabulary: Vocabulary) -> Callable[[], object]:
     """Seconds of encoding."""
@@ -117,30 +101,22 @@ def long_work(corpus: Corpus, vocabulary: Vocabulary) -> Callable[[], object]:
     return lambda: encoder.encode_deterministic(offsets, many, threads=1)
 
 
-@pytest.mark.usefixtures("alarm")
-def test_a_signal_stops_the_encoding_within_a_second(long_work: Callable[[], object]) -> None:
+def test_a_signal_stops_the_encoding_within_a_second(
+    long_work: Callable[[], object], alarm: type[Exception]
+) -> None:
     start = time.monotonic()
     signal.setitimer(signal.ITIMER_REAL, 0.2)
-    with pytest.raises(EnoughError):
+    with pytest.raises(alarm):
         long_work()
     assert time.monotonic() - start < 1.2
 
 
-@pytest.mark.usefixtures("alarm")
-def test_other_threads_work_meanwhile(long_work: Callable[[], object]) -> None:
-    done = threading.Event()
-    ticks = 0
-
-    def count() -> None:
-        nonlocal ticks
-        while not done.wait(0.005):
-            ticks += 1
-
-    other = threading.Thread(target=count)
-    other.start()
+def test_other_threads_work_meanwhile(
+    long_work: Callable[[], object],
+    alarm: type[Exception],
+    ticking: Callable[[], AbstractContextManager[list[int]]],
+) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.4)
-    with pytest.raises(EnoughError):
+    with ticking() as ticks, pytest.raises(alarm):
         long_work()
-    done.set()
-    other.join()
-    assert ticks > 10
+    assert ticks[0] > 10
