@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import clairo
-from clairo import log
+from clairo import interrupts, log
 from clairo.errors import ClairoError, InputError
 
 
@@ -23,7 +23,8 @@ class _Guarded(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with interrupts.heard():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             message, code = "stopped; the same command goes on from here", 130
         except ClairoError as error:

@@ -12,21 +12,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
+from clairo import interrupts
+
 logger = logging.getLogger("clairo")
 Kind = Literal["auto", "rich", "plain", "json", "silent"]
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class Step(Protocol):
+class _View(Protocol):
+    def show(self, n: int, info: dict[str, Any]) -> None: ...
+
+
+class Step:
     """A step under way."""
 
-    def advance(self, n: int = 1, **info: Any) -> None:
-        """`n` more units are done; `info` (a loss, a rate) is shown beside them."""
+    def __init__(self, view: _View | None) -> None:
+        self._view = view
 
-
-class _Silent:
     def advance(self, n: int = 1, **info: Any) -> None:
-        pass
+        """`n` more units are done; `info` (a loss, a rate) is shown beside them.
+
+        Raises:
+            Interrupted: Ctrl-C was pressed and went unheard (see `clairo.interrupts`).
+        """
+        interrupts.check()
+        if self._view is not None:
+            self._view.show(n, info)
 
 
 class _Lines:
@@ -37,7 +48,7 @@ class _Lines:
         self._done, self._info = 0, dict[str, Any]()
         self._start = self._last = time.monotonic()
 
-    def advance(self, n: int = 1, **info: Any) -> None:
+    def show(self, n: int, info: dict[str, Any]) -> None:
         self._done += n
         self._info.update(info)
         if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
@@ -63,7 +74,7 @@ class _Bar:
         self._progress = progress
         self._task = progress.add_task(name, total=total, info="")
 
-    def advance(self, n: int = 1, **info: Any) -> None:
+    def show(self, n: int, info: dict[str, Any]) -> None:
         text = " ".join(f"{key}={_short(value)}" for key, value in info.items())
         self._progress.update(self._task, advance=n, **({"info": text} if text else {}))
 
@@ -91,13 +102,14 @@ class _JsonLines(logging.Formatter):
 @contextmanager
 def step(name: str, total: int | None = None) -> Iterator[Step]:
     """Show the step called `name`, of `total` units if that is known, while the block runs."""
+    interrupts.check()
     if _kind == "silent":
-        yield _Silent()
+        yield Step(None)
     elif _kind == "rich":
         yield from _rich_step(name, total)
     else:
         lines = _Lines(name, total, _kind == "json")
-        yield lines
+        yield Step(lines)
         lines.print("done")
 
 
@@ -113,7 +125,7 @@ def _rich_step(name: str, total: int | None) -> Iterator[Step]:
         TextColumn("{task.fields[info]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _Bar(progress, name, total)
+        yield Step(_Bar(progress, name, total))
 
 
 def _short(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import clairo
 from clairo import config as configuration
+from clairo import interrupts
 from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
 from clairo.config import Config, Section
 from clairo.errors import InputError
@@ -187,7 +188,7 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
     work = store.begin(name, fingerprint)
     _reset_peak_memory()
     start = time.monotonic()
-    room = importlib.import_module(f"clairo.{name}")
+    room = _room(name)
     section = getattr(config, name)
     if name == "report":
         summary = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
@@ -207,6 +208,12 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
     )
     store.publish(manifest)
     logger.info("%s: made in %.1f s", name, seconds)
+
+
+def _room(stage: str) -> Any:
+    """The package of a stage. Its libraries' compiled code may abort if it is interrupted as it loads."""
+    with interrupts.deferred():
+        return importlib.import_module(f"clairo.{stage}")
 
 
 def _upstream(name: str, config: Config, store: Store) -> dict[str, Path | None]:
@@ -238,11 +245,11 @@ def _files(name: str, config: Config) -> list[tuple[str, Path]]:
     """Files and folders outside the run folder that a stage reads, in the order of their options."""
     section: Section = getattr(config, name)
     if name == "reviews" or (name == "sequences" and section.source == "files"):  # type: ignore[attr-defined]
-        paths = importlib.import_module(f"clairo.{name}").inputs(section)
+        paths = _room(name).inputs(section)
     elif name == "embeddings":
-        paths = importlib.import_module("clairo.embeddings").inputs(section, None)
+        paths = _room("embeddings").inputs(section, None)
     elif name == "codes" or getattr(section, "start_from", None) is not None:
-        paths = importlib.import_module(f"clairo.{name}").inputs(section)
+        paths = _room(name).inputs(section)
     else:
         paths = []
     return [(f"{position} {path.name}", path) for position, path in enumerate(paths, 1)]

@@ -132,14 +132,19 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same(world: Any, finished: Pa
 
 def test_ctrl_c_stops_within_moments_and_the_run_goes_on(world: Any, finished: Path) -> None:
     command = [sys.executable, "-m", "clairo.cli", *world.command(model__epochs=500, model__patience=500)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (world.out / ".work" / "model").exists():
-        time.sleep(0.01)
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "Traceback" not in err
+    log = world.folder / "log.txt"
+    with log.open("w") as err, subprocess.Popen(command, stderr=err) as process:
+        try:
+            while process.poll() is None and "epoch 1: loss" not in log.read_text("utf-8"):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
+    told = log.read_text("utf-8")
+    assert "stopped; the same command goes on from here" in told
+    assert "epoch 500:" not in told
+    assert "Traceback" not in told
     assert world.run().code == 0
     assert results(world.out) == results(finished)
 
