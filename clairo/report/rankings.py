@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from clairo import metrics
 from clairo.artifacts import sequences
 from clairo.errors import InputError
 from clairo.report.bootstrap import MODEL
@@ -74,15 +75,9 @@ def read(folder: Path, table: sequences.Sequences, condition: Condition) -> Rank
         if users is None:
             users = found
         lists = lists[_rows(found, users, path, table)]
-        ranks[name] = rank(lists, targets[users])
+        ranks[name] = metrics.rank_of(lists, targets[users])
         top[name] = lists[:, :CUTOFF].copy()  # a view would keep the whole lists
     return None if users is None else Rankings(users, len(targets_of), ranks, top)
-
-
-def rank(lists: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position of each target in its row of `lists`, from 0; -1 where absent."""
-    hits = lists == targets[:, None]
-    return np.where(hits.any(axis=1), hits.argmax(axis=1), -1)
 
 
 def _tables(folder: Path, condition: Condition) -> Iterator[tuple[str, Path, pl.DataFrame]]:
