@@ -221,6 +221,54 @@ def report(folder: RunFolder) -> None:
     print(pipeline.report(pipeline.saved_config(folder), folder) / "report.html")
 
 
+class Condition(StrEnum):
+    """Which lists are compared."""
+
+    validation = "validation"
+    test = "test"
+    masked = "masked"
+
+
+Side = Annotated[str, typer.Argument(metavar="RUN[:SYSTEM]", help="a run folder, or one of its rivals")]
+
+
+@app.command()
+def compare(
+    first: Side,
+    second: Side,
+    condition: Annotated[
+        Condition, typer.Option(help="lists of validation, of test, or of test without items of the history")
+    ] = Condition.test,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME@K", help="recall@K or ndcg@K; repeatable; of 5 and 10"),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="bootstrap resamples of users")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same intervals")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Compare two runs, or a run with a rival (RUN:item2item), by paired bootstrap over users."""
+    from dataclasses import asdict
+
+    from clairo import report as room
+
+    found = room.compare(
+        first,
+        second,
+        condition=condition.value,
+        metrics=metrics or room.METRICS,
+        resamples=resamples,
+        seed=seed,
+    )
+    if found.other_histories:
+        log.logger.warning(
+            "%d of %d users have histories of another length in the two runs",
+            found.other_histories,
+            found.users,
+        )
+    print(json.dumps(asdict(found), indent=2, ensure_ascii=False) if as_json else room.told(found))
+
+
 @app.command()
 def presets() -> None:
     """List the presets that `clairo run` takes by name."""

@@ -15,21 +15,23 @@ from clairo.report.rankings import Condition, Rankings
 from clairo.report.results import Catalogue
 
 FILE = "users.parquet"
-SCHEMA: dict[str, type[pl.DataType]] = {
-    "user": pl.String,  # original id
-    "split": pl.String,  # validation or test
-    "masked": pl.Boolean,  # whether items of the history were held back
-    "system": pl.String,  # model, popularity, markov or item2item
-    "target": pl.String,  # original id
-    "rank": pl.Int32,  # of the target, from 1; null where the list does not hold it
-    "listed": pl.Int32,  # items that the list holds
-    "history_length": pl.Int32,  # the user's events before the target
-    "user_training_events": pl.Int32,  # 0: training has not seen the user
-    "target_training_events": pl.Int32,  # 0: training has not seen the target
-    "target_tail": pl.String,  # head, tail or new, as the report slices
-    "repeat": pl.Boolean,  # whether the history holds the target already
-    "tie": pl.Boolean,  # whether the user's last two events share their time; null where times are unknown
-}
+SCHEMA = pl.Schema(
+    {
+        "user": pl.String,  # original id
+        "split": pl.String,  # validation or test
+        "masked": pl.Boolean,  # whether items of the history were held back
+        "system": pl.String,  # model, popularity, markov or item2item
+        "target": pl.String,  # original id
+        "rank": pl.Int32,  # of the target, from 1; null where the list does not hold it
+        "listed": pl.Int32,  # items that the list holds
+        "history_length": pl.Int32,  # the user's events before the target
+        "user_training_events": pl.Int32,  # 0: training has not seen the user
+        "target_training_events": pl.Int32,  # 0: training has not seen the target
+        "target_tail": pl.String,  # head, tail or new, as the report slices
+        "repeat": pl.Boolean,  # whether the history holds the target already
+        "tie": pl.Boolean,  # whether the user's last two events share their time; null: unknown
+    }
+)
 
 
 def write(
@@ -64,6 +66,11 @@ def read(run: Path, condition: Condition, system: str) -> pl.DataFrame:
         there = ", ".join(rows["system"].unique(maintain_order=True)) or "none"
         raise InputError(f"{path} has no {system} under {condition.name}", hint=f"systems there: {there}")
     return found
+
+
+def from_0(ranks: pl.Series) -> NDArray[np.int64]:
+    """Ranks as `clairo.metrics` takes them, from 0 and -1 for absent, of the table's."""
+    return ranks.fill_null(0).to_numpy().astype(np.int64) - 1
 
 
 def _result(condition: Condition, lists: Rankings, system: str) -> Iterator[pl.Series | pl.Expr]:

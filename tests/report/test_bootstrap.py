@@ -72,4 +72,10 @@ def test_verdicts_follow_the_interval() -> None:
     ranks = {"model": weak, "popularity": strong, "markov": weak.copy()}
     found = measure(ranks, (10,), resamples=200, rng=np.random.default_rng(0))["differences"]
     assert found["popularity"]["ndcg@10"]["verdict"] == "below"
-    assert found["markov"]["ndcg@10"] == {"difference": 0.0, "interval": [0.0, 0.0], "verdict": "level"}
+    assert found["markov"]["ndcg@10"] == {
+        "difference": 0.0,
+        "interval": [0.0, 0.0],
+        "verdict": "level",
+        "users_differ": 0.0,
+        "other_sign": 1.0,
+    }
