@@ -29,6 +29,8 @@ class _Guarded(TyperGroup):
             message, code = "stopped; the same command goes on from here", 130
         except ClairoError as error:
             message, code = str(error), error.exit_code
+        except ModuleNotFoundError as error:
+            message, code = f"this needs the package {error.name}, which is not installed", 1
         except MemoryError:
             message, code = "out of memory", 1
         except OSError as error:
@@ -82,6 +84,12 @@ def run(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="a TOML file or a preset's name")],
     out: Annotated[Path | None, typer.Option(help="run folder; runs/<name of CONFIG> if left out")] = None,
     overrides: Overrides = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="take the stages before it as they are in the run folder"
+        ),
+    ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
     data: Annotated[
         Path | None, typer.Option(help="folder of the files that CONFIG names; the current one for a preset")
@@ -92,7 +100,7 @@ def run(
     from clairo import pipeline
 
     settings = configuration.load(config, overrides or (), data=data)
-    folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until)
+    folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until, start=start)
     print(folder / "report.html" if folder.name == "report" else folder)
 
 

@@ -22,6 +22,8 @@ def rank_of(lists: ArrayLike, targets: ArrayLike) -> NDArray[np.int64]:
         ValueError: `lists` is no table with as many rows as there are targets.
     """
     items, wanted = np.asarray(lists), np.asarray(targets)
+    if not len(wanted) and not len(items):
+        return np.empty(0, dtype=np.int64)
     if items.ndim != 2 or wanted.shape != items.shape[:1]:
         raise ValueError(f"lists of shape {items.shape} do not fit targets of shape {wanted.shape}")
     if not items.shape[1]:

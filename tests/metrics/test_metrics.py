@@ -81,6 +81,7 @@ def test_ndcg_is_that_of_scikit_learn(k: int) -> None:
 
 def test_nobody_has_no_metrics() -> None:
     assert metrics.summary(np.empty(0, dtype=np.int64), (5,)) == {"recall@5": 0.0, "ndcg@5": 0.0}
+    assert metrics.rank_of([], []).tolist() == []
     assert metrics.rank_of(np.empty((2, 0), dtype=np.int64), [0, 1]).tolist() == [-1, -1]
 
 
