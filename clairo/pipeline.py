@@ -246,6 +246,7 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
 def _room(stage: str) -> Any:
     """The package of a stage. Its libraries' compiled code may abort if it is interrupted as it loads."""
     with interrupts.deferred():
+        importlib.import_module(f"clairo.{stage}.stage")  # a room may put off what only making needs
         return importlib.import_module(f"clairo.{stage}")
 
 
