@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clairo.recommendations.ensemble import Ranking
-    from clairo.recommendations.histories import Histories
 
 SEARCHING = "numpy,torch,transformers,safetensors,-pydantic"
 TRAINING = "numpy,torch,transformers,safetensors,accelerate"  # transformers brings typer, and that pydantic
@@ -115,7 +114,7 @@ def test_a_search_is_kept_for_a_machine_that_writes_its_lists(
     assert "Traceback" not in done.stderr
     assert not (part / "recommendations").exists()
 
-    def searched(search: Search, histories: Histories) -> list[Ranking]:
+    def searched(*_: Any) -> list[Ranking]:
         raise AssertionError("this was searched already")
 
     monkeypatch.setattr(Search, "rank", searched)
