@@ -7,6 +7,7 @@ from clairo.errors import ClairoError, ConfigError, InputError, VocabularyError
 
 if TYPE_CHECKING:
     from clairo.recommendations import Recommender
+    from clairo.report import compare
     from clairo.vocabulary import Corpus, Vocabulary
 
 __version__ = "0.1.0"
@@ -19,12 +20,14 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "__version__",
+    "compare",
 ]
 
 _LAZY = {
     "Corpus": "clairo.vocabulary",
     "Recommender": "clairo.recommendations",
     "Vocabulary": "clairo.vocabulary",
+    "compare": "clairo.report",
 }
 
 

@@ -29,6 +29,8 @@ class _Guarded(TyperGroup):
             message, code = "stopped; the same command goes on from here", 130
         except ClairoError as error:
             message, code = str(error), error.exit_code
+        except ModuleNotFoundError as error:
+            message, code = f"this needs the package {error.name}, which is not installed", 1
         except MemoryError:
             message, code = "out of memory", 1
         except OSError as error:
@@ -82,6 +84,12 @@ def run(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="a TOML file or a preset's name")],
     out: Annotated[Path | None, typer.Option(help="run folder; runs/<name of CONFIG> if left out")] = None,
     overrides: Overrides = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="STAGE", help="take the stages before it as they are in the run folder"
+        ),
+    ] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="stop after this stage")] = None,
     data: Annotated[
         Path | None, typer.Option(help="folder of the files that CONFIG names; the current one for a preset")
@@ -92,7 +100,7 @@ def run(
     from clairo import pipeline
 
     settings = configuration.load(config, overrides or (), data=data)
-    folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until)
+    folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until, start=start)
     print(folder / "report.html" if folder.name == "report" else folder)
 
 
@@ -219,6 +227,54 @@ def report(folder: RunFolder) -> None:
     from clairo import pipeline
 
     print(pipeline.report(pipeline.saved_config(folder), folder) / "report.html")
+
+
+class Condition(StrEnum):
+    """Which lists are compared."""
+
+    validation = "validation"
+    test = "test"
+    masked = "masked"
+
+
+Side = Annotated[str, typer.Argument(metavar="RUN[:SYSTEM]", help="a run folder, or one of its rivals")]
+
+
+@app.command()
+def compare(
+    first: Side,
+    second: Side,
+    condition: Annotated[
+        Condition, typer.Option(help="lists of validation, of test, or of test without items of the history")
+    ] = Condition.test,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME@K", help="recall@K or ndcg@K; repeatable; of 5 and 10"),
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="bootstrap resamples of users")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same intervals")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Compare two runs, or a run with a rival (RUN:item2item), by paired bootstrap over users."""
+    from dataclasses import asdict
+
+    from clairo import report as room
+
+    found = room.compare(
+        first,
+        second,
+        condition=condition.value,
+        metrics=metrics or room.METRICS,
+        resamples=resamples,
+        seed=seed,
+    )
+    if found.other_histories:
+        log.logger.warning(
+            "%d of %d users have histories of another length in the two runs",
+            found.other_histories,
+            found.users,
+        )
+    print(json.dumps(asdict(found), indent=2, ensure_ascii=False) if as_json else room.told(found))
 
 
 @app.command()

@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clairo.errors import ConfigError
@@ -371,6 +370,8 @@ def parse(table: Mapping[str, Any], origin: str) -> Config:
 
 def dump(config: Config) -> str:
     """The resolved configuration as TOML (fields that are None are left out)."""
+    import tomli_w
+
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 

@@ -1,23 +1,35 @@
 """Recall and NDCG with one relevant item a user, from the rank of that item in the user's list."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 CUTOFFS = (5, 10, 20, 50)
 
 
-def rank_of(lists: Sequence[Sequence[Any]], targets: Sequence[Any]) -> NDArray[np.int64]:
-    """Position of each target in its list, from 0; -1 where the list does not hold it."""
-    ranks = np.full(len(targets), -1, dtype=np.int64)
-    for row, (items, target) in enumerate(zip(lists, targets, strict=True)):
-        for position, item in enumerate(items):
-            if item == target:
-                ranks[row] = position
-                break
-    return ranks
+def rank_of(lists: ArrayLike, targets: ArrayLike) -> NDArray[np.int64]:
+    """Position of each target in its list, from 0; -1 where the list does not hold it.
+
+    Args:
+        lists: (n, k) items, best first; a shorter list ends in what is no target, such as -1.
+        targets: (n,) one item a list.
+
+    Returns:
+        (n,) int64 ranks.
+
+    Raises:
+        ValueError: `lists` is no table with as many rows as there are targets.
+    """
+    items, wanted = np.asarray(lists), np.asarray(targets)
+    if not len(wanted) and not len(items):
+        return np.empty(0, dtype=np.int64)
+    if items.ndim != 2 or wanted.shape != items.shape[:1]:
+        raise ValueError(f"lists of shape {items.shape} do not fit targets of shape {wanted.shape}")
+    if not items.shape[1]:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    hits = items == wanted[:, None]
+    return np.where(hits.any(axis=1), hits.argmax(axis=1), -1)
 
 
 def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from clairo import config as configuration
 from clairo import interrupts
 from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
 from clairo.config import Config, Section
-from clairo.errors import InputError
+from clairo.errors import ConfigError, InputError
 from clairo.log import logger
 
 CONFIG_FILE = "config.toml"
@@ -91,20 +91,24 @@ class State:
     reasons: tuple[str, ...] = ()
 
 
-def run(config: Config, folder: Path, *, until: str | None = None) -> Path:
+def run(config: Config, folder: Path, *, until: str | None = None, start: str | None = None) -> Path:
     """Run the stages that `config` needs, up to `until`, and return the folder of the last.
+
+    With `start` the stages before it are taken as they are in the folder, whatever they were made from; only
+    those that a later stage reads need be there. That is how one machine prepares and another one trains.
 
     A stage whose fingerprint stands is not run again; for the others the log says what changed.
 
     Raises:
         InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
     """
-    stages = _upto(config, until)
+    stages = _chosen(config, start, until)
     store = Store(folder)
     with store.locked():
+        _take(stages, config, store)
         for name in stages:  # bad paths are found before the first stage spends an hour
             _check_outside(_files(name, config), folder)
-        write_text(folder / CONFIG_FILE, configuration.dump(config))
+        _note(config, folder / CONFIG_FILE)
         for name in stages:
             _ensure(name, config, store)
     return store.folder(stages[-1])
@@ -141,15 +145,44 @@ def saved_config(folder: Path) -> Config:
     return configuration.load(str(path))
 
 
-def _upto(config: Config, until: str | None) -> list[str]:
+def _note(config: Config, path: Path) -> None:
+    """Keep the configuration with the run; one that is there already is left as it is."""
+    try:
+        if path.is_file() and configuration.load(str(path)) == config:
+            return
+    except ConfigError:
+        pass  # of a version that had other options
+    write_text(path, configuration.dump(config))
+
+
+def _chosen(config: Config, start: str | None, until: str | None) -> list[str]:
+    """The stages from `start` to `until`, both included."""
     stages = needed(config)
-    if until is None:
-        return stages
-    if until not in stages:
-        raise InputError(
-            f"--until {until!r} is no stage of this run", hint=f"its stages: {', '.join(stages)}"
-        )
-    return stages[: stages.index(until) + 1]
+    for option, name in (("--from", start), ("--until", until)):
+        if name is not None and name not in stages:
+            raise InputError(
+                f"{option} {name!r} is no stage of this run", hint=f"its stages: {', '.join(stages)}"
+            )
+    first = 0 if start is None else stages.index(start)
+    chosen = stages[first:] if until is None else stages[first : stages.index(until) + 1]
+    if not chosen:
+        raise InputError(f"--until {until} comes before --from {start}")
+    return chosen
+
+
+def _take(stages: list[str], config: Config, store: Store) -> None:
+    """Check that what `stages` read and do not make is there and whole."""
+    read = [need for name in stages for need in STAGES[name].needs(config) if need not in stages]
+    for name in dict.fromkeys(read):
+        manifest = store.manifest(name)
+        if manifest is None:
+            raise InputError(
+                f"--from {stages[0]} needs {name}, which is not in {store.run}",
+                hint=f"copy the folder {name} of the run that made it, or leave --from out",
+            )
+        for item in store.damaged(manifest):
+            raise InputError(f"{store.folder(name) / item} was changed", hint=f"copy {name} again")
+        logger.info("%s: taken as it is", name)
 
 
 def _state(name: str, config: Config, store: Store, stale: set[str]) -> State:
@@ -213,6 +246,7 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
 def _room(stage: str) -> Any:
     """The package of a stage. Its libraries' compiled code may abort if it is interrupted as it loads."""
     with interrupts.deferred():
+        importlib.import_module(f"clairo.{stage}.stage")  # a room may put off what only making needs
         return importlib.import_module(f"clairo.{stage}")
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from clairo import config, log, metrics, pipeline
+from clairo import config, log, pipeline
 from clairo.artifacts import store
+from clairo.report import users
 from clairo.report.bootstrap import measure
+from clairo.report.rankings import CONDITIONS
 from clairo.rng import generator
 
 CELLS = {
@@ -31,6 +32,7 @@ CELLS = {
 SHARED = ("reviews", "sequences", "embeddings")
 CUTOFFS = (5, 10)
 RESAMPLES = 2000
+TEST = next(condition for condition in CONDITIONS if condition.name == "test")
 
 
 def main() -> None:
@@ -76,15 +78,13 @@ def train(cell: str, arguments: argparse.Namespace) -> NDArray[np.int64]:
         if cell != "both" and made.is_dir() and not wanted.exists():
             shutil.copytree(made, wanted)
     pipeline.run(settings, folder)
-    table = pl.read_parquet(folder / "recommendations" / "recommendations.parquet")
-    test = table.filter((pl.col("split") == "test") & ~pl.col("masked")).sort("user")
-    return metrics.rank_of(test["items"].to_list(), test["target"].to_list())
+    return users.from_0(users.read(folder, TEST, "model").sort("user")["rank"])
 
 
 def compare(ranks: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
     """Metrics of every cell, and both minus each other cell, paired by user."""
-    systems = {"model" if cell == "both" else cell: values for cell, values in ranks.items()}
-    return measure(systems, CUTOFFS, resamples=RESAMPLES, rng=generator(0, "compare modalities"))
+    stream = generator(0, "compare modalities")
+    return measure(ranks, CUTOFFS, resamples=RESAMPLES, rng=stream, reference="both")
 
 
 def show(result: dict[str, Any]) -> None:
@@ -94,10 +94,11 @@ def show(result: dict[str, Any]) -> None:
     for cell, means in result["means"].items():
         intervals = result["intervals"][cell]
         row = [f"{means[name]:.4f} [{intervals[name][0]:.4f}, {intervals[name][1]:.4f}]" for name in names]
-        print(f"{'both' if cell == 'model' else cell:<10}" + "  ".join(f"{text:>24}" for text in row))
+        print(f"{cell:<10}" + "  ".join(f"{text:>24}" for text in row))
     for cell, differences in result["differences"].items():
         for name in ("ndcg@10", "recall@10"):
-            print(f"both minus {cell}, {name}: {differences[name]}")
+            gap = differences[name]
+            print(f"both minus {cell}, {name}: {gap['difference']:+.4f} {gap['interval']} {gap['verdict']}")
 
 
 if __name__ == "__main__":

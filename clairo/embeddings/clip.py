@@ -1,14 +1,17 @@
 """CLIP's image tower through open_clip."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clairo.embeddings import models
 from clairo.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
 

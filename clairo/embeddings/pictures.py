@@ -1,12 +1,17 @@
 """Pictures of items: finding them in a folder, and opening files that nobody vouches for."""
 
+from __future__ import annotations
+
 import struct
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """File names that count as pictures, in any case; the first of these wins where an item has several."""
@@ -37,6 +42,8 @@ def load(path: Path) -> Image.Image:
     Raises:
         UnreadablePictureError: it cannot be decoded, whatever the reason.
     """
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of sizes; sizes are bounded here, metadata is not used.
@@ -56,6 +63,8 @@ def load(path: Path) -> Image.Image:
 
 
 def _decode(path: Path) -> Image.Image:
+    from PIL import Image, ImageOps
+
     with Image.open(path, formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise UnreadablePictureError(f"{image.width} x {image.height} pixels are too many")

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
+from clairo import log
 from clairo.artifacts import Sequences
-from clairo.config import RecommendationsConfig
 from clairo.errors import InputError
 from clairo.recommendations.ensemble import Ranking, complete
 from clairo.recommendations.histories import Histories
@@ -133,7 +133,7 @@ class Recommender:
         return [self._names[item] for item in self._sequences.history(row)]
 
     def title(self, item: str) -> str | None:
-        """The item's title, its text where it has none, None where it has neither.
+        """The item's title, its text where it has none, None where it has neither or polars is not installed.
 
         Raises:
             InputError: the catalogue has no such item.
@@ -164,8 +164,11 @@ class Recommender:
         none = [None] * len(self._names)
         if not path.is_file():
             return list(none)
-        import polars as pl
-
+        try:
+            import polars as pl
+        except ModuleNotFoundError:
+            log.logger.warning("titles are left out: polars, which reads them, is not installed")
+            return list(none)
         try:
             table = pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -177,6 +180,8 @@ class Recommender:
 def _settings(folder: Path) -> Settings:
     if (folder / SETTINGS).is_file():
         return Settings.load(folder)
+    from clairo.config import RecommendationsConfig
+
     usual = RecommendationsConfig()
     return Settings(usual.beams, usual.views, usual.normalise, usual.batch_size, seed=0)
 

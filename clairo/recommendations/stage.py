@@ -37,6 +37,7 @@ def make(
     call that finds some goes on behind them and leaves the same lists as one that was never interrupted.
     """
     _check(cfg.item2item)
+    tables.announce()
     histories = Sequences.load(sequences)
     samples = [Sample.draw(histories, split, size=cfg.users, seed=seed) for split in SPLITS]
     settings = Settings(cfg.beams, cfg.views, cfg.normalise, cfg.batch_size, seed)

@@ -2,17 +2,37 @@
 
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from clairo.artifacts import Sequences
+from clairo.errors import ClairoError
+from clairo.log import logger
 from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import Condition, Sample
 
 
+def announce() -> None:
+    """Say beforehand that lists cannot be written here, if so."""
+    if find_spec("polars") is None:
+        logger.warning("polars is not installed: the search is made and kept, the lists are not written here")
+
+
 def write(path: Path, sequences: Sequences, lists: Iterable[tuple[Condition, Sample, Lists]]) -> None:
-    """Write one row a user and condition: user, split, masked, items, scores, target; whole or not at all."""
-    import polars as pl
+    """Write one row a user and condition: user, split, masked, items, scores, target; whole or not at all.
+
+    Raises:
+        ClairoError: polars is not installed.
+    """
+    try:
+        import polars as pl
+    except ModuleNotFoundError:
+        raise ClairoError(
+            "the search is done and kept in the run folder, but its lists are written by polars, "
+            "which is not installed",
+            hint="install polars, or bring the run folder to where it is; the same command goes on from here",
+        ) from None
 
     names = sequences.items.astype(object)  # the rows then share one string for each item
     schema: dict[str, Any] = {

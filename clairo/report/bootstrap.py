@@ -15,7 +15,12 @@ _DECIMALS = 12  # of interval ends: sums in another order must not turn a differ
 
 
 def measure(
-    ranks: dict[str, NDArray[np.int64]], cutoffs: Sequence[int], *, resamples: int, rng: np.random.Generator
+    ranks: dict[str, NDArray[np.int64]],
+    cutoffs: Sequence[int],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+    reference: str = MODEL,
 ) -> dict[str, Any]:
     """Metrics of systems that ranked for the same users.
 
@@ -25,10 +30,14 @@ def measure(
         resamples: bootstrap resamples of users. Every system is measured on the same ones, so the interval
             of a difference is that of paired observations.
         rng: where the resamples come from.
+        reference: the system that every other is compared with.
 
     Returns:
-        `means` and `intervals` (percentile bootstrap), by system and metric, and `differences`: the model
-        minus each rival by metric, with interval and verdict.
+        `means` and `intervals` (percentile bootstrap), by system and metric, and `differences`: the reference
+        minus each other system by metric, as `difference`, `interval`, `verdict` (the reference is `above` or
+        `below` where the interval lies on one side of 0, else `level`), `users_differ` (the share of users
+        whose metric is not the same) and `other_sign`: the share of resamples whose difference is 0 or of the
+        other sign than `difference`; 1 where that is 0 itself.
     """
     names = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in cutoffs]
     systems = list(ranks)
@@ -38,10 +47,14 @@ def measure(
     intervals = {name: dict(zip(names, bounds[row], strict=True)) for row, name in enumerate(systems)}
     differences = {}
     for row, rival in enumerate(systems):
-        if MODEL in ranks and rival != MODEL:
-            paired = dict(zip(names, _bounds(drawn[:, systems.index(MODEL)] - drawn[:, row]), strict=True))
+        if reference in ranks and rival != reference:
+            gaps = (drawn[:, systems.index(reference)] - drawn[:, row]).round(_DECIMALS)
+            differ = (_values(ranks[reference], cutoffs) != _values(ranks[rival], cutoffs)).mean(axis=0)
             differences[rival] = {
-                name: _difference(means[MODEL][name] - means[rival][name], paired[name]) for name in names
+                name: _difference(
+                    means[reference][name] - means[rival][name], gaps[:, column], differ[column]
+                )
+                for column, name in enumerate(names)
             }
     return {"means": means, "intervals": intervals, "differences": differences}
 
@@ -56,9 +69,7 @@ def resampled_means(
     fewer of them than users because most lists of most systems miss their target.
     """
     rows, counts = np.unique(ranks, axis=0, return_counts=True)
-    values = np.stack(
-        [metric(rows, k) for metric in (metrics.recall, metrics.ndcg) for k in cutoffs], axis=-1
-    )
+    values = _values(rows, cutoffs)
     flat = values.reshape(len(rows), -1)
     chunk = max(1, _CELLS // len(rows))
     drawn = [
@@ -69,14 +80,27 @@ def resampled_means(
     return means.reshape(resamples, *values.shape[1:])
 
 
+def _values(ranks: NDArray[np.int64], cutoffs: Sequence[int]) -> NDArray[np.float64]:
+    """All metrics of ranks of any shape, (..., n_metrics)."""
+    return np.stack([metric(ranks, k) for metric in (metrics.recall, metrics.ndcg) for k in cutoffs], axis=-1)
+
+
 def _bounds(drawn: NDArray[np.float64]) -> Any:
     """Percentile interval over the first axis, as nested lists that end in [low, high]."""
     tail = (1 - LEVEL) / 2
-    ends = np.quantile(drawn, [tail, 1 - tail], axis=0).round(_DECIMALS)
+    ends = np.quantile(drawn, [tail, 1 - tail], axis=0).round(_DECIMALS) + 0.0  # -0.0 becomes 0.0
     return np.moveaxis(ends, 0, -1).tolist()
 
 
-def _difference(mean: float, interval: list[float]) -> dict[str, Any]:
-    low, high = interval
+def _difference(mean: float, gaps: NDArray[np.float64], differ: float) -> dict[str, Any]:
+    """What is said of a difference `mean` that is `gaps` in the resamples, (resamples,)."""
+    low, high = interval = _bounds(gaps)
     verdict = "above" if low > 0 else "below" if high < 0 else "level"
-    return {"difference": mean, "interval": interval, "verdict": verdict}
+    other = gaps * np.sign(round(mean, _DECIMALS)) <= 0
+    return {
+        "difference": mean,
+        "interval": interval,
+        "verdict": verdict,
+        "users_differ": float(differ),
+        "other_sign": float(other.mean()),
+    }

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from clairo import metrics
 from clairo.artifacts import sequences
 from clairo.errors import InputError
 from clairo.report.bootstrap import MODEL
@@ -47,12 +48,14 @@ class Rankings:
         users: (n,) int64 user indices, ascending.
         of: how many users have a target in the split; more than n where users were sampled.
         ranks: for each system the rank of the user's target in the whole list, (n,) int64, -1 for absent.
+        listed: for each system how many items each list holds, (n,) int64.
         top: for each system the first items, (n, CUTOFF) int64 item indices, -1 where a list is shorter.
     """
 
     users: NDArray[np.int64]
     of: int
     ranks: dict[str, NDArray[np.int64]]
+    listed: dict[str, NDArray[np.int64]]
     top: dict[str, NDArray[np.int64]]
 
 
@@ -68,21 +71,16 @@ def read(folder: Path, table: sequences.Sequences, condition: Condition) -> Rank
     targets_of, items = table.targets(condition.split)
     targets[targets_of] = items
     users: NDArray[np.int64] | None = None
-    ranks, top = {}, {}
+    ranks, listed, top = {}, {}, {}
     for name, path, rows in _tables(folder, condition):
         found, lists = _decode(rows, path, table, targets)
         if users is None:
             users = found
         lists = lists[_rows(found, users, path, table)]
-        ranks[name] = rank(lists, targets[users])
+        ranks[name] = metrics.rank_of(lists, targets[users])
+        listed[name] = (lists >= 0).sum(axis=1)
         top[name] = lists[:, :CUTOFF].copy()  # a view would keep the whole lists
-    return None if users is None else Rankings(users, len(targets_of), ranks, top)
-
-
-def rank(lists: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Position of each target in its row of `lists`, from 0; -1 where absent."""
-    hits = lists == targets[:, None]
-    return np.where(hits.any(axis=1), hits.argmax(axis=1), -1)
+    return None if users is None else Rankings(users, len(targets_of), ranks, listed, top)
 
 
 def _tables(folder: Path, condition: Condition) -> Iterator[tuple[str, Path, pl.DataFrame]]:

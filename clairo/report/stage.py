@@ -5,9 +5,10 @@ from typing import Any
 
 from clairo.artifacts import Sequences, store
 from clairo.config import ReportConfig
-from clairo.report import examples, records
+from clairo.report import examples, records, users
 from clairo.report.merges import merges
 from clairo.report.pages import html
+from clairo.report.rankings import Condition, Rankings
 from clairo.report.results import Catalogue, conditions, popularity, results
 
 JSON = "report.json"
@@ -16,7 +17,7 @@ _HEADLINE = ("recall@10", "ndcg@10")
 
 
 def make(cfg: ReportConfig, *, run: Path, out: Path, seed: int, stages: list[str]) -> dict[str, Any]:
-    """Write `report.json` and `report.html` into `out`.
+    """Write `report.json`, `report.html` and `users.parquet` into `out`.
 
     Args:
         cfg: title, tail and resamples.
@@ -25,9 +26,11 @@ def make(cfg: ReportConfig, *, run: Path, out: Path, seed: int, stages: list[str
         seed: of the run, for resamples and the choice of examples.
         stages: names of the stages that belong to the run; folders of others are left alone.
     """
-    report = assemble(
-        run, stages, title=cfg.title, tail_share=cfg.tail_share, resamples=cfg.resamples, seed=seed
-    )
+    table, noted = Sequences.load(run / "sequences"), records.stages(run, stages)
+    items = Catalogue.of(table, cfg.tail_share)
+    measured = conditions(run / "recommendations", table) if "recommendations" in noted else {}
+    users.write(out / users.FILE, measured, table, items)
+    report = assemble(cfg, run, noted, table, items, measured, seed)
     store.write_json(out / JSON, report)
     store.write_text(out / HTML, html(store.read_json(out / JSON)))
     return {
@@ -38,18 +41,30 @@ def make(cfg: ReportConfig, *, run: Path, out: Path, seed: int, stages: list[str
 
 
 def assemble(
-    run: Path, stages: list[str], *, title: str, tail_share: float, resamples: int, seed: int
+    cfg: ReportConfig,
+    run: Path,
+    noted: dict[str, dict[str, Any]],
+    table: Sequences,
+    items: Catalogue,
+    measured: dict[str, tuple[Condition, Rankings]],
+    seed: int,
 ) -> dict[str, Any]:
-    """The whole report as a JSON-able value with finite numbers."""
-    table = Sequences.load(run / "sequences")
-    items = Catalogue.of(table, tail_share)
-    noted = records.stages(run, stages)
+    """The whole report as a JSON-able value with finite numbers.
+
+    Args:
+        cfg: title, tail and resamples.
+        run: the run folder.
+        noted: what the run's stages noted (see `records.stages`).
+        table: the sequences.
+        items: the items as training saw them.
+        measured: rankings by condition.
+        seed: of the run.
+    """
     searched = noted.get("recommendations", {}).get("report", {})
-    measured = conditions(run / "recommendations", table) if "recommendations" in noted else {}
     report: dict[str, Any] = {
-        "title": title,
+        "title": cfg.title,
         "seed": seed,
-        "tail_share": tail_share,
+        "tail_share": cfg.tail_share,
         "config": records.config(run),
         "versions": records.versions(noted),
         "stages": noted,
@@ -59,7 +74,7 @@ def assemble(
         "search": searched.get("search"),
         "popularity": popularity(measured, table, items),
         "examples": examples.examples(run / "sequences", measured, table, items.events, seed),
-        **results(measured, table, items, resamples=resamples, seed=seed),
+        **results(measured, table, items, resamples=cfg.resamples, seed=seed),
     }
     for name in measured:
         if "invalid_rate" in searched.get(name, {}):

@@ -1,17 +1,22 @@
 """The vocabulary stage: merges learned on the training histories, to the letter of the specification."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clairo import log
 from clairo.artifacts import Codes, Sequences, store
-from clairo.config import VocabularyConfig
 from clairo.errors import InputError
 from clairo.vocabulary.table import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from clairo.config import VocabularyConfig
 
 FILE = "vocabulary.json"
 MERGES = "merges.parquet"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 HEAVY = {
+    "PIL",
     "faiss",
     "open_clip",
     "polars",

@@ -293,3 +293,38 @@ def test_the_command_is_installed() -> None:
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0
     assert done.stdout.startswith("clairo ")
+
+
+def test_a_run_is_compared_with_its_rival_and_with_another(run: Any) -> None:
+    """The figures are those of the report, and what a run differs by is found in the table of users."""
+    report = json.loads((run.out / "report" / "report.json").read_text())
+    rival = f"{run.out}:item2item"
+    answer = run.type("compare", run.out, rival, "--condition", "masked", "--resamples", 100, "--json")
+    found = json.loads(answer.out)
+    assert (found["users"], found["condition"]) == (40, "masked")
+    assert list(found["metrics"]) == ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
+    for name, gap in found["metrics"].items():
+        assert gap["first"] == pytest.approx(report["masked"][name])
+        assert gap["second"] == pytest.approx(report["baselines"]["item2item"]["masked"][name])
+        assert gap["difference"] == pytest.approx(gap["first"] - gap["second"])
+    other = run.folder / "other"
+    run.out.rename(run.folder / "kept")
+    shutil.copytree(run.folder / "kept", other)
+    table = pl.read_parquet(other / "report" / "users.parquet")
+    kept = table.filter((pl.col("user") != "U003") | (pl.col("split") != "test"))
+    kept.write_parquet(other / "report" / "users.parquet")
+    answer = run.type("compare", run.folder / "kept", other, "--metric", "ndcg@10")
+    assert answer.code == 0
+    assert "test: 39 users that both have" in answer.out
+    assert re.search(r"ndcg@10 +\S+ +\S+ +\+0\.0000 +\[\+0\.0000, \+0\.0000\] +0\.0% +1\.0000", answer.out)
+    longer = kept.with_columns(pl.col("history_length") + 1)
+    longer.write_parquet(other / "report" / "users.parquet")
+    assert (
+        "39 of 39 users have histories of another length"
+        in run.type("compare", run.folder / "kept", other).err
+    )
+    kept.with_columns(target=pl.lit("I000")).write_parquet(other / "report" / "users.parquet")
+    answer = run.type("compare", run.folder / "kept", other)
+    assert answer.code == 2
+    assert "another target" in answer.err
+    assert "Traceback" not in answer.err

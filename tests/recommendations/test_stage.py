@@ -1,6 +1,9 @@
 """The stage on a tiny run: what the lists hold, what is counted, and that an interruption leaves no trace."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +244,56 @@ def test_an_interruption_leaves_no_trace(
     for name in (*(f"{file}.parquet" for file in FILES), "settings.json"):
         assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made[0].iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clairo.config import RecommendationsConfig
+from clairo.recommendations import make
+from clairo.recommendations.search import Search
+
+rank, calls = Search.rank, 0
+
+def killed(*words):
+    global calls
+    calls += 1
+    if calls == 12:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rank(*words)
+
+Search.rank = killed
+run, out = map(Path, sys.argv[1:3])
+stages = {stage: run / stage for stage in ("model", "vocabulary", "codes", "sequences")}
+make(RecommendationsConfig.model_validate_json(sys.argv[3]), **stages, out=out, seed=3)
+"""
+
+
+def test_a_killed_pass_goes_on_behind_its_parts(
+    run_stage: Make,
+    run_folder: Path,
+    settings: RecommendationsConfig,
+    made: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process is gone between two batches of the second part: it had no time to put anything in order."""
+    command = [sys.executable, "-c", KILLED, str(run_folder), str(tmp_path), settings.model_dump_json()]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / ".parts").iterdir()] == ["validation-0-16.npz"]
+    (tmp_path / ".parts" / ".validation-16-32.npz.partial").write_bytes(b"half a part")
+    searched, rank = list[int](), Search.rank
+
+    def counted(search: Search, histories: Histories, *others: Any) -> list[Ranking]:
+        searched.append(len(histories))
+        return rank(search, histories, *others)
+
+    monkeypatch.setattr(Search, "rank", counted)
+    report = run_stage(settings, tmp_path)
+    assert sum(searched) == report["validation"]["users"] + report["test"]["users"] - 16
+    for name in (*(f"{file}.parquet" for file in FILES), "settings.json"):
+        assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
+    assert not (tmp_path / ".parts").exists()
 
 
 def test_a_sample_is_the_same_users_everywhere(
