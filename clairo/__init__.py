@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from clairo.errors import ClairoError, ConfigError, InputError, VocabularyError
 
 if TYPE_CHECKING:
+    from clairo.adding import add
     from clairo.recommendations import Recommender
     from clairo.vocabulary import Corpus, Vocabulary
 
@@ -19,12 +20,14 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "__version__",
+    "add",
 ]
 
 _LAZY = {
     "Corpus": "clairo.vocabulary",
     "Recommender": "clairo.recommendations",
     "Vocabulary": "clairo.vocabulary",
+    "add": "clairo.adding",
 }
 
 

@@ -86,7 +86,7 @@ def test_old_rows_keep_their_numbers_and_training_its_events(tmp_path: Path) -> 
     table = pl.read_parquet(tmp_path / "added" / "items.parquet")
     assert table["item"].to_list() == after.items.tolist()
     assert table["title"][5] == "the A"
-    assert table["train_events"].to_list() == [2, 1, 1, 0, 0, 0, 0]
+    assert table["train_events"].to_list() == [3, 1, 1, 0, 0, 0, 0]
 
 
 def test_the_last_event_tests_be_it_new(tmp_path: Path) -> None:
