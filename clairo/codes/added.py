@@ -42,8 +42,8 @@ def extend(
     if cfg.source == "files":
         codes, without = _new_from_files(cfg, new, before), 0
     else:
-        codes, without = _new_quantized(cfg, old, fused, before, out)
-    last = _room(np.concatenate([before.features[:, :-1], codes]), before, new, cfg, seed)
+        codes, without = _new_quantized(cfg, old, fused, new, out)
+    last = room(np.concatenate([before.features[:, :-1], codes]), before, new, cfg, seed)
     features = np.vstack([before.features, np.column_stack([codes, last])]).astype(np.uint32)
     made = Codes(ids, features, before.names, before.cardinalities)
     made.save(out)
@@ -68,12 +68,12 @@ def _new_from_files(cfg: CodesConfig, new: NDArray[np.str_], before: Codes) -> N
 
 
 def _new_quantized(
-    cfg: CodesConfig, old: Path, fused: Path | None, before: Codes, out: Path
+    cfg: CodesConfig, old: Path, fused: Path | None, new: NDArray[np.str_], out: Path
 ) -> tuple[NDArray[np.uint32], int]:
     """Codes of the new items, and how many of these have no vector; the quantizers are copied."""
     from clairo.codes.quantizer import Quantizer
 
-    vectors = {name: group.since(len(before.ids)) for name, group in vectors_of(fused).items()}
+    vectors = {name: group.aligned(new) for name, group in vectors_of(fused).items()}
     parts = []
     for name, embedding in vectors.items():
         shutil.copy(old / f"{name}.faiss", out)
@@ -82,10 +82,21 @@ def _new_quantized(
     return np.concatenate(parts, axis=1), int((~present).sum())
 
 
-def _room(
+def room(
     features: NDArray[np.uint32], before: Codes, new: NDArray[np.str_], cfg: CodesConfig, seed: int
 ) -> NDArray[np.uint32]:
-    """Disambiguation codes of the new items, the last rows of `features`."""
+    """Disambiguation codes of the new items: what is free on their rows of codes.
+
+    Args:
+        features: (n_items, n_categories - 1), the codes of all items but for disambiguation, new ones last.
+        before: the codes of the run.
+        new: ids of the new items.
+        cfg: the section.
+        seed: the run's seed.
+
+    Raises:
+        InputError: more items are on a row than there are values; names the first and counts them.
+    """
     values, known = before.cardinalities[-1], len(before.ids)
     _, group, counts = np.unique(features, axis=0, return_inverse=True, return_counts=True)
     full = np.flatnonzero(counts[group.ravel()[known:]] > values)

@@ -86,8 +86,8 @@ def _added(report: dict[str, Any]) -> Iterator[str]:
     if added:
         yield (
             f"{added.get('items', 0):,} of the items, {added['users']:,} of the users and "
-            f"{added['events']:,} of the events were added to the trained run: nothing was fitted on them, the vocabulary, the "
-            "model and the counts of popularity and the rivals are those of the run before."
+            f"{added['events']:,} of the events were added to the trained run: nothing was fitted on them; "
+            "the vocabulary, the model and the counts of all rivals are those of the run before."
         )
 
 

@@ -30,6 +30,7 @@ TINY = [
     "fused.image_width=8",
     "model.epochs=1",
     "recommendations.views=1",
+    "recommendations.beams=100",
     "recommendations.item2item={windows=[1], decays=[1.0]}",
 ]
 
@@ -133,9 +134,10 @@ def test_new_items_are_recommended_at_once(later: Path, shop: Shop) -> None:
     assert recommender.settings.views == 1
     sequences = Sequences.load(later / "sequences")
     histories = [sequences.items[sequences.history(user)[:-1]].tolist() for user in range(40)]
-    answers = recommender.answer_many(histories, k=10)
-    found = {item for answer in answers for item, score in answer.items if score > 0}
-    assert set(shop.held) & found
+    answers = recommender.answer_many(histories, k=100)
+    for history, answer in zip(histories, answers, strict=True):  # more beams than items find them all
+        assert {item for item, score in answer.items if score > 0} == set(sequences.items) - set(history)
+    assert set(shop.held) & {item for answer in answers for item, _ in answer.items[:10]}
     assert recommender.answer([shop.held[0]]).source == "model"
     assert recommender.title(shop.held[0])
 
@@ -268,6 +270,69 @@ def test_a_failed_add_leaves_nothing(
     assert sha256(early) == before
 
 
+def test_events_alone_need_no_pictures(world: Any, shop: Shop) -> None:
+    pictures = world.folder / "pictures"
+    shutil.copytree(shop.folder / "pictures", pictures)
+    assert trained(world, shop, world.out, f"embeddings.image.folder={pictures}").code == 0
+    shutil.rmtree(pictures)
+    out = world.folder / "later"
+    answer = world.type("add", world.out, "--reviews", shop.folder / "late_5.json.gz", "--out", out)
+    assert answer.code == 2
+    assert f"events of unknown items: {len(shop.late)}" in answer.err
+    user, item = Sequences.load(world.out / "sequences").users[0], Codes.load(world.out / "codes").ids[-1]
+    row = {"reviewerID": "a new user", "asin": str(item), "unixReviewTime": 2_000_000_000}
+    write_gzip(
+        world.folder / "more.json.gz", (json.dumps(row | {"reviewerID": str(u)}) for u in (user, "new"))
+    )
+    answer = world.type("add", world.out, "--reviews", world.folder / "more.json.gz", "--out", out)
+    assert answer.code == 0, answer.err
+    assert Recommender.load(out).history("new") == [item]
+    assert Codes.load(out / "codes").features.tolist() == Codes.load(world.out / "codes").features.tolist()
+
+
+def test_codes_and_vectors_from_files_come_for_new_items_from_files_too(world: Any) -> None:
+    rng = np.random.default_rng(5)
+    items = [f"I{n:03}" for n in range(24)]
+    code = {item: [f"<a_{n % 4}>", f"<b_{n // 4 % 4}>"] for n, item in enumerate([*items, "N1", "N2"])}
+    dense = {str(n): code[item] for n, item in enumerate(items)}
+    old = world.write("Things.index_a.json", dense)
+    assert world.run(codes__source="files", codes__files=json.dumps([str(old)])).code == 0
+    write_gzip(world.folder / "new.json.gz", (json.dumps({"asin": name}) for name in ("N2", "N1")))
+    out, new = world.folder / "added", world.write("Other.index_b.json", code)
+    words = ["add", world.out, "--metadata", world.folder / "new.json.gz", "--out", out]
+    told = world.type(*words).err
+    assert "has no codes for 2 of 2 new items, the first is 'N1'" in told
+    one = world.write("One.index_b.json", {name: row[:1] for name, row in code.items()})
+    assert (
+        "hold 1 codes an item, those of the run 2"
+        in world.type(*words, "--set", f"codes.files=[{str(one)!r}]").err
+    )
+    answer = world.type(*words, "--set", f"codes.files=[{str(new)!r}]")
+    assert answer.code == 0, answer.err
+    made = Codes.load(out / "codes")
+    assert made.ids[-2:].tolist() == ["N1", "N2"]
+    assert made.features[-2:, :2].tolist() == [[0, 2], [1, 2]]
+    Recommender.load(out)
+
+    vectors = rng.standard_normal((26, 6)).astype(np.float32)
+    run, both = world.folder / "vectors", world.folder / "both"
+    files = {"vectors": world.write("old.npy", vectors[:24]), "ids": world.write("old.txt", "\n".join(items))}
+    options = {f"embeddings__text__{name}": path for name, path in files.items()}
+    assert world.run("--out", run, embeddings__text__encoder="file", fused__text_width=6, **options).code == 0
+    words = ["add", run, *words[2:-1], both]
+    assert "names none of the 2 items" in world.type(*words).err
+    files = {"vectors": world.write("new.npy", vectors[23:]), "ids": world.write("new.txt", "I023\nN1\nN2")}
+    sets = [word for name, path in files.items() for word in ("--set", f"embeddings.text.{name}={path}")]
+    answer = world.type(*words, *sets)
+    assert answer.code == 0, answer.err
+    assert np.array_equal(Embedding.load(both / "embeddings" / "text.npz").vectors, vectors)
+    wide = world.write("wide.npy", np.ones((3, 7), dtype=np.float32))
+    words[-1] = world.folder / "wide"
+    answer = world.type(*words, *sets, "--set", f"embeddings.text.vectors={wide}")
+    assert answer.code == 2
+    assert "vectors of new items are 7 wide, those of the run 6" in answer.err
+
+
 def test_too_many_items_of_one_content_are_refused(world: Any, early: Path) -> None:
     """Items without text and picture all have the same codes: no more fit than disambiguation has values."""
     write_gzip(world.folder / "bare.json.gz", (json.dumps({"asin": f"N{n:03}"}) for n in range(200)))
@@ -284,7 +349,7 @@ def test_too_many_items_of_one_content_are_refused(world: Any, early: Path) -> N
         ([], "nothing to add: name --metadata, --reviews or both"),
         (["--metadata", "nowhere.gz"], "--metadata: there is no file nowhere.gz"),
         (["--metadata", "BROKEN"], "line 1: not a JSON object"),
-        (["--metadata", "LATE", "--set", "codes.books=3"], "would change the run itself: codes.books: 2 -> 3"),
+        (["--metadata", "LATE", "--set", "codes.books=3"], "change the run itself: codes.books: 2 -> 3"),
         (["--metadata", "LATE", "--set", "seed=3"], "seed: 0 -> 3"),
         (["--metadata", "EARLY"], "nothing in these files can be added (items known already: "),
         (["--metadata", "LATE", "--set", "embeddings.image.folder=/no"], "image.folder = '/no' is no folder"),
