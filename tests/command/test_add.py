@@ -333,6 +333,34 @@ def test_codes_and_vectors_from_files_come_for_new_items_from_files_too(world: A
     assert "vectors of new items are 7 wide, those of the run 6" in answer.err
 
 
+def test_a_run_of_ready_histories(world: Any) -> None:
+    """Its events have no times: new ones come behind them."""
+    rng = np.random.default_rng(1)
+    histories = {str(user): rng.choice(20, size=7, replace=False).tolist() for user in range(40)}
+    looks, kinds = ("red", "green", "blue", "grey", "pink"), ("chair", "table", "lamp", "shelf")
+    items = {str(item): {"text": f"{looks[item % 5]} {kinds[item % 4]}"} for item in range(20)}
+    names = world.write("Things.item2id", "".join(f"I{item:03}\t{item}\n" for item in range(20)))
+    options = {
+        "sequences__source": "files",
+        "sequences__histories": world.write("Things.inter.json", histories),
+        "sequences__item_ids": names,
+        "sequences__items": world.write("Things.items.json", items),
+    }
+    assert world.run(**options).code == 0
+    write_gzip(world.folder / "new.json.gz", [json.dumps({"asin": "N1", "title": "grey lamp"})])
+    event = {"reviewerID": "7", "asin": "N1", "unixReviewTime": 5}
+    write_gzip(world.folder / "events.json.gz", [json.dumps(event)])
+    out = world.folder / "added"
+    files = ["--metadata", world.folder / "new.json.gz", "--reviews", world.folder / "events.json.gz"]
+    answer = world.type("add", world.out, *files, "--out", out)
+    assert answer.code == 0, answer.err
+    recommender = Recommender.load(out)
+    assert recommender.history("7") == [*Recommender.load(world.out).history("7"), "N1"]
+    assert [recommender.title(item) for item in ("I003", "N1")] == ["grey shelf", "grey lamp"]
+    assert {state.state for state in pipeline.status(pipeline.saved_config(out), out)} == {"done", "missing"}
+    assert "N1 (grey lamp)" in world.type("describe", out, "N1").out
+
+
 def test_too_many_items_of_one_content_are_refused(world: Any, early: Path) -> None:
     """Items without text and picture all have the same codes: no more fit than disambiguation has values."""
     write_gzip(world.folder / "bare.json.gz", (json.dumps({"asin": f"N{n:03}"}) for n in range(200)))
