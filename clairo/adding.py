@@ -77,8 +77,8 @@ def add(
     job = _Job.prepared(Path(run), Path(out), _path(metadata), _path(reviews), list(overrides))
     with _aside(job.out) as store:
         for name, make in job.makers(store).items():
-            pipeline.publish(name, job.parts(name, store), store, make)
-            logger.info("%s: %s", name, "copied" if name in _COPIED else "added to")
+            made = pipeline.publish(name, job.parts(name, store), store, make)
+            logger.info("%s: %s in %.1f s", name, "copied" if name in _COPIED else "added to", made.seconds)
         counts = _counts(store)
         write_text(store.run / pipeline.CONFIG_FILE, configuration.dump(job.config))
     return Added(job.out, counts)

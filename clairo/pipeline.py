@@ -252,10 +252,12 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
         summary: dict[str, Any] = made
         return summary
 
-    publish(name, parts, store, make)
+    logger.info("%s: made in %.1f s", name, publish(name, parts, store, make).seconds)
 
 
-def publish(name: str, parts: dict[str, Any], store: Store, make: Callable[[Path], dict[str, Any]]) -> None:
+def publish(
+    name: str, parts: dict[str, Any], store: Store, make: Callable[[Path], dict[str, Any]]
+) -> Manifest:
     """Let `make` fill a working folder and return its summary, and put it in the place of stage `name`."""
     fingerprint = digest(parts)
     work = store.begin(name, fingerprint)
@@ -275,7 +277,7 @@ def publish(name: str, parts: dict[str, Any], store: Store, make: Callable[[Path
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     store.publish(manifest)
-    logger.info("%s: made in %.1f s", name, seconds)
+    return manifest
 
 
 def _room(stage: str) -> Any:
