@@ -215,7 +215,7 @@ def _refuse_retraining(stages: list[str], config: Config, store: Store) -> None:
         InputError: one of its artefacts up to the model is missing, or is not what `config` makes.
     """
     manifests = {name: store.manifest(name) for name in trained(config) if name in stages}
-    if not any(map(_added, manifests.values())):
+    if not any(_added(store.manifest(name)) for name in STAGES):
         return
     for name, manifest in manifests.items():
         reasons = ["it is missing"] if manifest is None else unfit(manifest, config, store)

@@ -44,6 +44,8 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
     here: `seed` is taken because every stage takes it.
     """
     del seed
+    for left in out.glob(f"{FILE}.*.tmp"):  # of a process that was killed as it saved
+        left.unlink()
     table, histories = Codes.load(codes), Sequences.load(sequences)
     old = None if cfg.start_from is None else Vocabulary.load(cfg.start_from)
     if old is None:
