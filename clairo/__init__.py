@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from clairo.errors import ClairoError, ConfigError, InputError, VocabularyError
 
 if TYPE_CHECKING:
+    from clairo.adding import add
     from clairo.recommendations import Recommender
     from clairo.report import compare
     from clairo.vocabulary import Corpus, Vocabulary
@@ -20,6 +21,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "__version__",
+    "add",
     "compare",
 ]
 
@@ -27,6 +29,7 @@ _LAZY = {
     "Corpus": "clairo.vocabulary",
     "Recommender": "clairo.recommendations",
     "Vocabulary": "clairo.vocabulary",
+    "add": "clairo.adding",
     "compare": "clairo.report",
 }
 

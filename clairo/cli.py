@@ -161,6 +161,35 @@ def recommend(
 
 
 @app.command()
+def add(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="NEWDIR", help="where to write the new run; must be new")],
+    metadata: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="raw metadata of the new items")
+    ] = None,
+    reviews: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="raw reviews with the new events")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="where new items have pictures, vectors, codes; repeatable",
+        ),
+    ] = None,
+) -> None:
+    """Write a run with new items and events added, without training; DIR stays as it is."""
+    from clairo.adding import add as add_to
+
+    added = add_to(folder, out=out, metadata=metadata, reviews=reviews, overrides=overrides or ())
+    counts = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in added.counts.items())
+    log.logger.info("added %s", counts)
+    log.logger.info("to measure it: clairo run %s --out %s", added.folder / "config.toml", added.folder)
+    print(added.folder)
+
+
+@app.command()
 def describe(
     folder: RunFolder,
     what: Annotated[str, typer.Argument(metavar="ITEM|TOKEN", help="an item's id, or a token's number")],

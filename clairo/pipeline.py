@@ -21,6 +21,8 @@ from clairo.errors import ConfigError, InputError
 from clairo.log import logger
 
 CONFIG_FILE = "config.toml"
+ADDED = "added"
+"""Key in the parts of a fingerprint where `clairo add` made or copied the artefact: whence, and of what."""
 LIBRARIES = (
     "faiss-cpu",
     "numpy",
@@ -82,9 +84,17 @@ def needed(config: Config) -> list[str]:
     return [name for name in STAGES if name in wanted]
 
 
+def trained(config: Config) -> list[str]:
+    """Names of the stages that lead to the model, in order."""
+    return [name for name in needed(config) if name not in ("recommendations", "report")]
+
+
 @dataclass(frozen=True)
 class State:
-    """How an artefact stands: `done`, `stale` with the reasons, or `missing`."""
+    """How an artefact stands: `done`, `stale` with the reasons, or `missing`.
+
+    One that `clairo add` made or copied is `done` as long as nobody changed it; its reason says so.
+    """
 
     stage: str
     state: Literal["done", "stale", "missing"]
@@ -105,9 +115,11 @@ def run(config: Config, folder: Path, *, until: str | None = None, start: str | 
     stages = _chosen(config, start, until)
     store = Store(folder)
     with store.locked():
+        _refuse_retraining(stages, config, store)
         _take(stages, config, store)
         for name in stages:  # bad paths are found before the first stage spends an hour
-            _check_outside(_files(name, config), folder)
+            if not _added(store.manifest(name)):
+                _check_outside(files(name, config), folder)
         _note(config, folder / CONFIG_FILE)
         for name in stages:
             _ensure(name, config, store)
@@ -192,6 +204,9 @@ def _state(name: str, config: Config, store: Store, stale: set[str]) -> State:
     above = [need for need in STAGES[name].needs(config) if need in stale]
     if above:
         return State(name, "stale", tuple(f"input {need} is stale or missing" for need in above))
+    if _added(manifest):
+        reasons = unfit(manifest, config, store)
+        return State(name, "stale" if reasons else "done", tuple(reasons or [_origin(manifest)]))
     try:
         parts = _parts(name, config, store)
     except InputError as error:
@@ -205,8 +220,52 @@ def _reasons(manifest: Manifest, parts: dict[str, Any], store: Store) -> list[st
     return changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
 
 
+def unfit(manifest: Manifest, config: Config, store: Store) -> list[str]:
+    """Why an artefact is not the one that `config` and the artefacts before it make; none where it is.
+
+    What lies outside the run folder, and the code, are not looked at.
+    """
+    was, now = manifest.parts, inside(manifest.stage, config, store)
+    inputs = {need: was["inputs"].get(need) for need in now["inputs"]}
+    before = {"config": was["config"], "seed": was["seed"], "inputs": inputs}
+    return changes(before, now) + [f"{item} was changed" for item in store.damaged(manifest)]
+
+
+def _added(manifest: Manifest | None) -> bool:
+    """Whether `clairo add` made or copied an artefact."""
+    return manifest is not None and ADDED in manifest.parts
+
+
+def _origin(manifest: Manifest) -> str:
+    added = manifest.parts[ADDED]
+    return f"{added['how']} {added['run']} ({added['fingerprint'][:12]})"
+
+
+def _refuse_retraining(stages: list[str], config: Config, store: Store) -> None:
+    """Keep a run with added items from being made again from its configuration, which knows nothing of them.
+
+    Raises:
+        InputError: one of its artefacts up to the model is missing, or is not what `config` makes.
+    """
+    manifests = {name: store.manifest(name) for name in trained(config) if name in stages}
+    if not any(_added(store.manifest(name)) for name in STAGES):
+        return
+    for name, manifest in manifests.items():
+        reasons = ["it is missing"] if manifest is None else unfit(manifest, config, store)
+        if reasons:
+            raise InputError(
+                f"{store.run} was made by `clairo add`, so `clairo run` only measures it, but its {name} "
+                f"does not stand: {'; '.join(reasons)}",
+                hint="choose another --out to train a run, or add to the first run again",
+            )
+
+
 def _ensure(name: str, config: Config, store: Store) -> None:
-    manifest, parts = store.manifest(name), _parts(name, config, store)
+    manifest = store.manifest(name)
+    if manifest is not None and _added(manifest):  # it fits: see _refuse_retraining
+        logger.info("%s: stands, %s", name, _origin(manifest))
+        return
+    parts = _parts(name, config, store)
     if manifest is not None:
         reasons = _reasons(manifest, parts, store)
         if not reasons:
@@ -217,16 +276,27 @@ def _ensure(name: str, config: Config, store: Store) -> None:
 
 
 def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> None:
+    def make(work: Path) -> dict[str, Any]:
+        room, section = _room(name), getattr(config, name)
+        if name == "report":
+            made = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
+        else:
+            made = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed)
+        summary: dict[str, Any] = made
+        return summary
+
+    logger.info("%s: made in %.1f s", name, publish(name, parts, store, make).seconds)
+
+
+def publish(
+    name: str, parts: dict[str, Any], store: Store, make: Callable[[Path], dict[str, Any]]
+) -> Manifest:
+    """Let `make` fill a working folder and return its summary, and put it in the place of stage `name`."""
     fingerprint = digest(parts)
     work = store.begin(name, fingerprint)
     _reset_peak_memory()
     start = time.monotonic()
-    room = _room(name)
-    section = getattr(config, name)
-    if name == "report":
-        summary = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
-    else:
-        summary = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed)
+    summary = make(work)
     seconds = time.monotonic() - start
     manifest = Manifest(
         stage=name,
@@ -240,7 +310,7 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> Non
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     store.publish(manifest)
-    logger.info("%s: made in %.1f s", name, seconds)
+    return manifest
 
 
 def _room(stage: str) -> Any:
@@ -259,7 +329,14 @@ def _upstream(name: str, config: Config, store: Store) -> dict[str, Path | None]
 
 def _parts(name: str, config: Config, store: Store) -> dict[str, Any]:
     """What the artefact of `name` depends on."""
-    inputs = {option: sha256(path) for option, path in _files(name, config)}
+    parts = inside(name, config, store)
+    outside = {option: sha256(path) for option, path in files(name, config)}
+    return parts | {"code": code(name), "inputs": outside | parts["inputs"]}
+
+
+def inside(name: str, config: Config, store: Store) -> dict[str, Any]:
+    """What the artefact of `name` depends on in the run folder and its configuration."""
+    inputs = {}
     for need in STAGES[name].needs(config):
         manifest = store.manifest(need)
         if manifest is None:
@@ -270,12 +347,11 @@ def _parts(name: str, config: Config, store: Store) -> dict[str, Any]:
     return {
         "config": configuration.content(getattr(config, name)),
         "seed": config.seed,
-        "code": _code(STAGES[name].code),
         "inputs": inputs,
     }
 
 
-def _files(name: str, config: Config) -> list[tuple[str, Path]]:
+def files(name: str, config: Config) -> list[tuple[str, Path]]:
     """Files and folders outside the run folder that a stage reads, in the order of their options."""
     section: Section = getattr(config, name)
     if name == "reviews" or (name == "sequences" and section.source == "files"):  # type: ignore[attr-defined]
@@ -289,10 +365,10 @@ def _files(name: str, config: Config) -> list[tuple[str, Path]]:
     return [(f"{position} {path.name}", path) for position, path in enumerate(paths, 1)]
 
 
-def _check_outside(files: list[tuple[str, Path]], folder: Path) -> None:
+def _check_outside(found: list[tuple[str, Path]], folder: Path) -> None:
     """Refuse what a stage would read from places that stages of this run write to."""
     written = {(folder / stage).resolve() for stage in STAGES}
-    for _, path in files:
+    for _, path in found:
         if not written.isdisjoint(path.resolve().parents):
             raise InputError(
                 f"{path} lies in the run folder {folder} itself, whose stages are written anew",
@@ -300,10 +376,10 @@ def _check_outside(files: list[tuple[str, Path]], folder: Path) -> None:
             )
 
 
-def _code(rooms: tuple[str, ...]) -> str:
-    """Digest of the source of `rooms`: an edited stage is made again."""
+def code(name: str) -> str:
+    """Digest of the source of a stage's rooms: an edited stage is made again."""
     seen = hashlib.sha256(clairo.__version__.encode())
-    for path in _sources(rooms):
+    for path in _sources(STAGES[name].code):
         seen.update(path.name.encode() + path.read_bytes())
     return seen.hexdigest()
 

@@ -56,6 +56,26 @@ class Embedding:
         order = np.array([rows[str(item)] for item in ids], dtype=np.int64)
         return type(self)(self.ids[order], self.vectors[order], self.present[order])
 
+    def extended(self, new: Self) -> Self:
+        """These rows, then those of `new`.
+
+        Raises:
+            InputError: the widths differ.
+        """
+        if new.width != self.width:
+            raise InputError(f"vectors of new items are {new.width} wide, those of the run {self.width}")
+        parts = zip((self.ids, self.vectors, self.present), (new.ids, new.vectors, new.present), strict=True)
+        return type(self)(*(np.concatenate(part) for part in parts))
+
+    def since(self, row: int) -> Self:
+        """The rows from `row` on."""
+        return type(self)(self.ids[row:], self.vectors[row:], self.present[row:])
+
+    @classmethod
+    def absent(cls, ids: NDArray[np.str_], width: int) -> Self:
+        """No vector for any of `ids`."""
+        return cls(ids, np.zeros((len(ids), width), dtype=np.float32), np.zeros(len(ids), dtype=np.bool_))
+
     def save(self, path: Path) -> None:
         """Write one `.npz`."""
         npz.write(path, {"ids": self.ids, "vectors": self.vectors, "present": self.present})

@@ -62,6 +62,11 @@ class Sequences:
         """Number of users."""
         return len(self.users)
 
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The user of each event, (n_events,)."""
+        return np.repeat(np.arange(self.n_users), np.diff(self.offsets))
+
     def history(self, user: int) -> NDArray[np.uint32]:
         """All events of one user, in time order."""
         return self.events[self.offsets[user] : self.offsets[user + 1]]

@@ -22,8 +22,9 @@ MANIFEST = "manifest.json"
 _FINGERPRINT = ".fingerprint"
 _LOCK = ".lock"
 
-# What a stage notes beside its result (times, counts for the report): no later stage depends on it.
-_ASIDE = frozenset({"report.json", "history.json", "merges.parquet"})
+# What a stage leaves beside its result (times, counts for the report, a fitted encoder for items to come): no
+# later stage depends on it.
+_ASIDE = frozenset({"report.json", "history.json", "merges.parquet", "tfidf.npz"})
 
 
 def digest(value: Any) -> str:

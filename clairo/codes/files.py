@@ -27,7 +27,7 @@ class Table:
     codes: NDArray[np.uint32]
 
 
-def read(path: Path, items: NDArray[np.str_], *, values: int) -> Table:
+def read(path: Path, items: NDArray[np.str_], *, values: int, dense: bool = True) -> Table:
     """The codes of `items`: a JSON object of item id to a list such as `["<a_170>", "<b_224>"]`.
 
     Ids are those of `items`, or else dense: the position of the item among `items`.
@@ -36,12 +36,13 @@ def read(path: Path, items: NDArray[np.str_], *, values: int) -> Table:
         path: the file.
         items: (n_items,) ids, row = item index.
         values: entries of a codebook.
+        dense: whether ids may be dense; if not, the file may name other items too.
 
     Raises:
         InputError: the file is damaged, misses an item, names one too many, or a code does not fit.
     """
     rows = _load(path)
-    keys = _keys(path, rows, items)
+    keys = _keys(path, rows, items, dense=dense)
     first = rows[keys[0]]
     if not isinstance(first, list) or not first:
         raise InputError(f"{path}, entry {keys[0]!r}: {first!r} is no list of codes")
@@ -71,22 +72,28 @@ def _load(path: Path) -> dict[str, Any]:
     return rows
 
 
-def _keys(path: Path, rows: dict[str, Any], items: NDArray[np.str_]) -> list[str]:
+def _keys(path: Path, rows: dict[str, Any], items: NDArray[np.str_], *, dense: bool) -> list[str]:
     """The name that each item has in the file."""
     original = [str(item) for item in items]
     if all(item in rows for item in original):
         return original
+    if not dense:
+        absent = [item for item in original if item not in rows]
+        raise InputError(
+            f"{path} has no codes for {len(absent)} of {len(original)} new items, the first is {absent[0]!r}",
+            hint="--set codes.files=[...] names the files with their codes, by original item ids",
+        )
     if len(rows) != len(items):
         raise InputError(
             f"{path} has the codes of {len(rows)} items, but the sequences have {len(items)} items",
             hint="codes from files need the sequences that belong to them, with no item filtered away",
         )
-    dense = [str(row) for row in range(len(items))]
-    missing = next((key for key in dense if key not in rows), None)
+    numbers = [str(row) for row in range(len(items))]
+    missing = next((key for key in numbers if key not in rows), None)
     if missing is not None:
         item = original[int(missing)]
         raise InputError(f"{path} has no codes for item {missing} ({item!r}): neither of its ids is there")
-    return dense
+    return numbers
 
 
 def _row(path: Path, key: str, entry: Any, prefixes: list[str], values: int) -> list[int]:

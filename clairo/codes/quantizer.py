@@ -42,6 +42,7 @@ class Quantizer:
         self._index = index
         codec: Any = faiss.downcast_index(index.index)
         self._pq = codec.pq
+        self.width = int(index.d)
         self.books = int(self._pq.M)
         self.values = int(self._pq.ksub)
 

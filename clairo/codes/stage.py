@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from clairo.artifacts.codes import FILE
 from clairo.codes import disambiguation, files, quality
 from clairo.config import CodesConfig
 from clairo.errors import InputError
+
+if TYPE_CHECKING:
+    from clairo.codes.quantizer import Quantizer
 
 _GROUPS = ("fused", "text", "image")
 
@@ -149,15 +152,7 @@ def _kept(
 def _quantized(
     cfg: CodesConfig, fused: Path | None, catalogue: Sequences, out: Path, seed: int
 ) -> list[_Group]:
-    if fused is None:
-        raise InputError('codes.source = "opq" needs the fused stage')
-    vectors = {
-        name: Embedding.load(fused / f"{name}.npz").aligned(catalogue.items)
-        for name in _GROUPS
-        if (fused / f"{name}.npz").is_file()
-    }
-    if not vectors:
-        raise InputError(f"{fused} holds no vectors", hint="run the fused stage again")
+    vectors = {name: group.aligned(catalogue.items) for name, group in vectors_of(fused).items()}
     training = catalogue.training_items()
     for name, embedding in vectors.items():  # all groups, before minutes go into the first
         _check_enough(int((training & embedding.present).sum()), name, cfg.values)
@@ -165,6 +160,17 @@ def _quantized(
         _code(cfg, name, embedding, training, separate=len(vectors) > 1, out=out, seed=seed)
         for name, embedding in vectors.items()
     ]
+
+
+def vectors_of(fused: Path | None) -> dict[str, Embedding]:
+    """The vectors that the fused stage left, by group."""
+    if fused is None:
+        raise InputError('codes.source = "opq" needs the fused stage')
+    paths = {name: fused / f"{name}.npz" for name in _GROUPS}
+    vectors = {name: Embedding.load(path) for name, path in paths.items() if path.is_file()}
+    if not vectors:
+        raise InputError(f"{fused} holds no vectors", hint="run the fused stage again")
+    return vectors
 
 
 def _check_enough(n: int, name: str, values: int) -> None:
@@ -188,7 +194,7 @@ def _code(
     out: Path,
     seed: int,
 ) -> _Group:
-    """One group's codes. In separate mode, an item without the vector has the extra value everywhere."""
+    """One group's quantizer and codes."""
     from clairo.codes.quantizer import Quantizer
 
     rows = training & embedding.present
@@ -202,34 +208,55 @@ def _code(
         )
         step.advance(int(rows.sum()))
     quantizer.save(out / f"{name}.faiss")
-    codes = quantizer.encode(embedding.vectors)
-    absent = ~embedding.present
-    if separate:
-        codes[absent] = cfg.values
-    elif absent.any():
-        log.logger.warning("codes: %d items have no vector and are coded as the average item", absent.sum())
+    codes = encode(cfg, quantizer, embedding, separate=separate)
     errors = quantizer.errors(embedding.vectors[embedding.present])
     facts = {
         "width": embedding.width,
         "trained_on": int(rows.sum()),
-        "without_vector": int(absent.sum()),
+        "without_vector": int((~embedding.present).sum()),
         "relative_error": round(errors.overall, 6),
     }
     return _Group(name, codes, cfg.values + separate, facts, [*errors.books])
 
 
-def _report(codes: Codes, groups: list[_Group]) -> dict[str, Any]:
-    categories = [
+def encode(
+    cfg: CodesConfig, quantizer: "Quantizer", embedding: Embedding, *, separate: bool
+) -> NDArray[np.uint32]:
+    """Codes by one quantizer. In separate mode, an item without the vector has the extra value everywhere.
+
+    Raises:
+        InputError: the quantizer is of other vectors, or of another number of codes.
+    """
+    if (quantizer.width, quantizer.books, quantizer.values) != (embedding.width, cfg.books, cfg.values):
+        raise InputError(
+            f"the quantizer makes {quantizer.books} codes below {quantizer.values} of vectors "
+            f"{quantizer.width} wide, but {cfg.books} below {cfg.values} of {embedding.width} are wanted"
+        )
+    codes, absent = quantizer.encode(embedding.vectors), ~embedding.present
+    if separate:
+        codes[absent] = cfg.values
+    elif absent.any():
+        log.logger.warning("codes: %d items have no vector and are coded as the average item", absent.sum())
+    return codes
+
+
+def categories(codes: Codes) -> list[dict[str, Any]]:
+    """How each codebook is used."""
+    return [
         {"name": name, **quality.usage(codes.features[:, place], values)}
         for place, (name, values) in enumerate(zip(codes.names, codes.cardinalities, strict=True))
     ]
+
+
+def _report(codes: Codes, groups: list[_Group]) -> dict[str, Any]:
+    books = categories(codes)
     errors = [error for group in groups for error in group.errors]
-    for category, error in zip(categories, errors, strict=False):  # the disambiguation has none
+    for category, error in zip(books, errors, strict=False):  # the disambiguation has none
         if error is not None:
             category["relative_error"] = round(error, 6)
     return {
         "items": len(codes.ids),
         "collisions": quality.collisions(codes.features[:, :-1]),
         "groups": {group.name: group.facts for group in groups},
-        "categories": categories,
+        "categories": books,
     }

@@ -1,16 +1,21 @@
 """The embeddings stage: texts and pictures in, one vector an item and modality out."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clairo import rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import EmbeddingsConfig, ImageConfig, TextConfig
-from clairo.embeddings import clip, files, image, item_text, pictures, text
+from clairo.embeddings import clip, files, image, item_text, pictures, text, tfidf
 from clairo.embeddings.notes import Notes
 from clairo.errors import InputError
 
+MODALITIES = ("text", "image")
 _SHARDS = ".shards"
 _BATCHES = 8  # of texts handed over together: a model that sorts them by length then pads less
 
@@ -39,6 +44,8 @@ def make(
 ) -> dict[str, Any]:
     """Write `text.npz` and `image.npz` (a modality that no item has leaves no file) and `report.json`.
 
+    What TF-IDF fitted stays in `tfidf.npz`, for later items.
+
     Encoders that work in shards go on at the first shard missing from `out`.
 
     Args:
@@ -55,10 +62,19 @@ def make(
         InputError: a file, a model or a device is missing or cannot be used.
     """
     catalogue = Sequences.load(sequences)
-    notes = {name: Notes(name, {"encoder": getattr(cfg, name).encoder}) for name in ("text", "image")}
+    ids, table = catalogue.items, sequences / "items.parquet"
+
+    def fit(texts: list[str], notes: Notes) -> tfidf.TfIdf:
+        stream = rng.derive(seed, "embeddings", "tfidf")
+        training = catalogue.training_items()
+        fitted = text.fit_tfidf(texts, training, width=cfg.text.width, seed=stream, notes=notes)
+        fitted.save(out)
+        return fitted
+
+    notes = _notes(cfg)
     vectors = {
-        "text": _text(cfg, catalogue, sequences / "items.parquet", out, seed, notes["text"]),
-        "image": _image(cfg, catalogue, reviews, out, notes["image"]),
+        "text": _text(cfg, ids, table, out, fit, notes["text"]),
+        "image": _image(cfg, ids, reviews, out, notes["image"]),
     }
     for name, embedding in vectors.items():
         _save(embedding, out / f"{name}.npz", notes[name])
@@ -68,33 +84,94 @@ def make(
     return report
 
 
+def extend(
+    cfg: EmbeddingsConfig,
+    *,
+    old: Path,
+    sequences: Path,
+    reviews: Path | None,
+    out: Path,
+) -> dict[str, Any]:
+    """Write the vectors of `old`, then those of the items that `sequences` has more, by the same encoders.
+
+    A modality without vectors in `old` stays without: nothing was fitted on it.
+
+    Args:
+        cfg: the section; its files and folders must hold what the new items have.
+        old: folder of the embeddings stage of the run that items are added to.
+        sequences: folder of the sequences with the items added.
+        reviews: as for `make`.
+        out: folder to write to.
+
+    Returns:
+        The report, as of `make`, of the new items alone.
+
+    Raises:
+        InputError: as for `make`, or the vectors of new items have another width.
+    """
+    before = {name: old / f"{name}.npz" for name in MODALITIES if (old / f"{name}.npz").is_file()}
+    table, notes, report = sequences / "items.parquet", _notes(cfg), dict[str, Any]()
+    for name, path in before.items():
+        known = Embedding.load(path)
+        ids = Sequences.load(sequences).items[len(known.ids) :]
+        new = _new(name, cfg, ids, table, old, reviews, out, notes[name])
+        known.extended(new if new.width else Embedding.absent(ids, known.width)).save(out / f"{name}.npz")
+        report[name] = notes[name].report(new, len(ids))
+    shutil.rmtree(out / _SHARDS, ignore_errors=True)
+    if (old / tfidf.FILE).is_file():
+        shutil.copy(old / tfidf.FILE, out)
+    store.write_json(out / "report.json", report)
+    return report
+
+
+def _new(
+    name: str,
+    cfg: EmbeddingsConfig,
+    ids: NDArray[np.str_],
+    table: Path,
+    old: Path,
+    reviews: Path | None,
+    out: Path,
+    notes: Notes,
+) -> Embedding:
+    """Vectors of new items, of width 0 where none has one."""
+    made = None
+    if len(ids) and name == "text":
+        made = _text(cfg, ids, table, out, lambda *_: tfidf.TfIdf.load(old), notes)
+    elif len(ids):
+        made = _image(cfg, ids, reviews, out, notes)
+    return Embedding.absent(ids, 0) if made is None else made
+
+
+def _notes(cfg: EmbeddingsConfig) -> dict[str, Notes]:
+    return {name: Notes(name, {"encoder": getattr(cfg, name).encoder}) for name in MODALITIES}
+
+
 def _text(
-    cfg: EmbeddingsConfig, catalogue: Sequences, table: Path, out: Path, seed: int, notes: Notes
+    cfg: EmbeddingsConfig,
+    ids: NDArray[np.str_],
+    table: Path,
+    out: Path,
+    fitted: Callable[[list[str], Notes], tfidf.TfIdf],
+    notes: Notes,
 ) -> Embedding | None:
-    """Text vectors, or None where no item has a text."""
+    """Text vectors of `ids`, or None where no item has a text; `fitted` gives the TF-IDF if one is needed."""
     options = cfg.text
     if options.encoder == "none":
         return None
     if options.encoder == "file":
-        return files.embed(*_vectors("text", options.vectors, options.ids), catalogue.items, notes)
-    texts = item_text.read(table, catalogue.items, options.fields)
+        return files.embed(*_vectors("text", options.vectors, options.ids), ids, notes)
+    texts = item_text.read(table, ids, options.fields)
     empty = sum(not text for text in texts)
     if empty:
         notes.warn(f"{empty} of {len(texts)} items have no text")
     if empty == len(texts):
         return None
     if options.encoder == "tfidf":
-        return text.embed_tfidf(
-            texts,
-            catalogue.items,
-            catalogue.training_items(),
-            width=options.width,
-            seed=rng.derive(seed, "embeddings", "tfidf"),
-            notes=notes,
-        )
+        return text.embed_tfidf(texts, ids, fitted(texts, notes), notes)
     return text.encode(
         texts,
-        catalogue.items,
+        ids,
         lambda: _text_encoder(options, cfg.device),
         at_once=options.batch_size * _BATCHES,
         shard_items=cfg.shard_items,
@@ -112,19 +189,19 @@ def _text_encoder(options: TextConfig, device: str) -> text.Encoder:
 
 
 def _image(
-    cfg: EmbeddingsConfig, catalogue: Sequences, reviews: Path | None, out: Path, notes: Notes
+    cfg: EmbeddingsConfig, ids: NDArray[np.str_], reviews: Path | None, out: Path, notes: Notes
 ) -> Embedding | None:
-    """Image vectors, or None where no item has a picture."""
+    """Image vectors of `ids`, or None where no item has a picture."""
     options = cfg.image
     if options.encoder == "none":
         return None
     if options.encoder == "file":
-        return files.embed(*_vectors("image", options.vectors, options.ids), catalogue.items, notes)
+        return files.embed(*_vectors("image", options.vectors, options.ids), ids, notes)
     folder = _pictures(options, reviews)
     if folder is None:
         notes.warn("no pictures: embeddings.image.folder is not set, and no built-in shop was written")
         return None
-    paths = pictures.find(folder, catalogue.items)
+    paths = pictures.find(folder, ids)
     found = notes.entries["pictures"] = sum(path is not None for path in paths)
     if found < len(paths):
         notes.warn(f"{len(paths) - found} of {len(paths)} items have no picture")
@@ -132,7 +209,7 @@ def _image(
         return None
     return image.encode(
         paths,
-        catalogue.items,
+        ids,
         lambda: _image_encoder(options, cfg.device),
         batch_size=options.batch_size,
         shard_items=cfg.shard_items,

@@ -48,26 +48,26 @@ def encode(
     return shards.encode("encode text", ids, wanted, encode_rows, size=shard_items, folder=folder)
 
 
-def embed_tfidf(
-    texts: list[str],
-    ids: NDArray[np.str_],
-    training: NDArray[np.bool_],
-    *,
-    width: int,
-    seed: int,
-    notes: Notes,
-) -> Embedding:
-    """TF-IDF vectors, fitted on the items of the training split; an item without a known word is absent."""
-    fitted = tfidf.fit_transform(texts, training, width=width, seed=seed)
-    made = fitted.vectors.shape[1]
-    if made < width:
-        notes.warn(
-            f"embeddings.text.width = {width} is clamped to {made}: the training items have "
-            f"{fitted.texts} texts of {fitted.words} words"
-        )
-    present = np.count_nonzero(fitted.vectors, axis=1) > 0
+def embed_tfidf(texts: list[str], ids: NDArray[np.str_], encoder: tfidf.TfIdf, notes: Notes) -> Embedding:
+    """TF-IDF vectors; an item without a known word is absent."""
+    vectors = encoder(texts)
+    present = np.count_nonzero(vectors, axis=1) > 0
     unknown = sum(bool(text) for text in texts) - int(present.sum())
     if unknown:
         notes.warn(f"{unknown} items have a text, but no word that a training item has")
-    notes.entries |= {"words": fitted.words, "explained_variance": round(fitted.explained, 6)}
-    return Embedding(ids, fitted.vectors, present)
+    notes.entries |= {"words": len(encoder.words), "explained_variance": round(encoder.explained, 6)}
+    return Embedding(ids, vectors, present)
+
+
+def fit_tfidf(
+    texts: list[str], training: NDArray[np.bool_], *, width: int, seed: int, notes: Notes
+) -> tfidf.TfIdf:
+    """TF-IDF fitted on the items of the training split that have a text."""
+    known = [text for text, used in zip(texts, training, strict=True) if used and text]
+    encoder = tfidf.fit(known, width=width, seed=seed)
+    if encoder.width < width:
+        notes.warn(
+            f"embeddings.text.width = {width} is clamped to {encoder.width}: the training items have "
+            f"{encoder.texts} texts of {len(encoder.words)} words"
+        )
+    return encoder

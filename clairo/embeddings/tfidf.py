@@ -1,12 +1,17 @@
 """TF-IDF and a truncated SVD of it (latent semantic analysis): text vectors that need no weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairo.artifacts import npz
 from clairo.errors import InputError
 
+FILE = "tfidf.npz"
 MAX_WORDS = 50_000
 """Words of the vocabulary: the most frequent ones."""
 
@@ -14,47 +19,96 @@ _NOTHING = 1e-9  # length below which a vector is rounding error: no word of the
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What `fit_transform` made.
+class TfIdf:
+    """What was fitted; applied to a text, it gives the same vector whatever it is given beside it.
 
     Attributes:
-        vectors: (n, width) float32, of length 1, or zero where no word of the text is known.
-        texts: how many were fitted on.
-        words: size of the vocabulary.
+        words: (n_words,) str, the vocabulary.
+        idf: (n_words,) float64, inverse document frequency of each word.
+        components: (width, n_words) float64, of the SVD.
+        texts: how many texts were fitted on.
         explained: share of the variance that the SVD keeps.
     """
 
-    vectors: NDArray[np.float32]
+    words: NDArray[np.str_]
+    idf: NDArray[np.float64]
+    components: NDArray[np.float64]
     texts: int
-    words: int
     explained: float
 
+    def __post_init__(self) -> None:
+        n = len(self.words)
+        if self.idf.shape != (n,) or self.components.ndim != 2 or self.components.shape[1] != n:
+            raise InputError(
+                f"a TF-IDF of {n} words has weights of shape {self.idf.shape} "
+                f"and components of shape {self.components.shape}"
+            )
 
-def fit_transform(texts: list[str], fit: NDArray[np.bool_], *, width: int, seed: int) -> Fitted:
-    """Fit on the texts that `fit` marks, and turn all `texts` into vectors.
+    @property
+    def width(self) -> int:
+        """Width of a vector."""
+        return len(self.components)
 
-    The width is at most the number of texts fitted on and the number of words in them.
+    def __call__(self, texts: list[str]) -> NDArray[np.float32]:
+        """Vectors of the texts, (n, width), of length 1, or zero where no word of the text is known."""
+        if not texts:
+            return np.zeros((0, self.width), dtype=np.float32)
+        vectors = self._vectorizer.transform(texts) @ self.components.T
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = np.where(lengths > _NOTHING, vectors / np.maximum(lengths, _NOTHING), 0)
+        return unit.astype(np.float32)
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        vectorizer = _vectorizer(vocabulary=self.words.tolist())
+        vectorizer.idf_ = self.idf
+        return vectorizer
+
+    def save(self, folder: Path) -> None:
+        """Write `tfidf.npz` into `folder`."""
+        arrays = {"words": self.words, "idf": self.idf, "components": self.components}
+        npz.write(
+            folder / FILE, arrays | {"texts": np.array(self.texts), "explained": np.array(self.explained)}
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read `tfidf.npz` of `folder`; a missing or damaged one is an InputError that names it."""
+        arrays = npz.read(folder / FILE, ("words", "idf", "components", "texts", "explained"))
+        texts, explained = int(arrays.pop("texts")), float(arrays.pop("explained"))
+        return cls(**arrays, texts=texts, explained=explained)
+
+
+def fit(texts: list[str], *, width: int, seed: int) -> TfIdf:
+    """Fit on `texts`; the width is at most their number and the number of words in them.
 
     Raises:
-        InputError: the texts to fit on hold fewer than two words.
+        InputError: the texts hold fewer than two words.
     """
     from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    known = [text for text, used in zip(texts, fit, strict=True) if used and text]
-    vectorizer = TfidfVectorizer(strip_accents="unicode", sublinear_tf=True, max_features=MAX_WORDS)
+    vectorizer = _vectorizer(max_features=MAX_WORDS)
     try:
-        n_words = vectorizer.fit_transform(known).shape[1]
+        n_words = vectorizer.fit_transform(texts).shape[1]
     except ValueError:  # no word of two letters in any of them
         n_words = 0
     if n_words < 2:
         raise InputError(
-            f"the texts of the {len(known)} training items hold {n_words} different words",
+            f"the texts of the {len(texts)} training items hold {n_words} different words",
             hint='name more of embeddings.text.fields, or set embeddings.text.encoder = "none"',
         )
-    svd = TruncatedSVD(min(width, len(known), n_words), random_state=seed)
-    svd.fit(vectorizer.transform(known))
-    vectors = svd.transform(vectorizer.transform(texts))
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.where(lengths > _NOTHING, vectors / np.maximum(lengths, _NOTHING), 0)
-    return Fitted(unit.astype(np.float32), len(known), n_words, float(svd.explained_variance_ratio_.sum()))
+    svd = TruncatedSVD(min(width, len(texts), n_words), random_state=seed)
+    svd.fit(vectorizer.transform(texts))
+    return TfIdf(
+        words=np.array(vectorizer.get_feature_names_out().tolist(), dtype=np.str_),
+        idf=vectorizer.idf_,
+        components=svd.components_,
+        texts=len(texts),
+        explained=float(svd.explained_variance_ratio_.sum()),
+    )
+
+
+def _vectorizer(**options: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(strip_accents="unicode", sublinear_tf=True, **options)

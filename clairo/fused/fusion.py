@@ -21,6 +21,11 @@ def modalities(mode: Mode) -> tuple[str, ...]:
     return MODALITIES if mode in ("fused", "separate") else (mode,)
 
 
+def groups_of(mode: Mode) -> tuple[str, ...]:
+    """The quantizer groups that a mode makes."""
+    return ("fused",) if mode == "fused" else modalities(mode)
+
+
 @dataclass(frozen=True)
 class Fusion:
     """Projections of the modalities, and how their results are put together.

@@ -11,7 +11,7 @@ from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import FusedConfig
 from clairo.errors import InputError
 from clairo.fused import pca
-from clairo.fused.fusion import Fusion, modalities
+from clairo.fused.fusion import Fusion, groups_of, modalities
 
 Report = dict[str, Any]
 
@@ -51,6 +51,41 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
         group.save(out / f"{name}.npz")
     fusion.save(out)
     _describe(groups, catalogue.items, report)
+    store.write_json(out / "report.json", report)
+    return report
+
+
+def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, out: Path) -> Report:
+    """Write the groups of `old`, then those of the items that `embeddings` has more, by the same PCA.
+
+    Args:
+        cfg: the section.
+        old: folder of the fused stage of the run that items are added to.
+        embeddings: folder of the embeddings with the items added.
+        out: folder to write to.
+
+    Returns:
+        The report of the new items: widths of the groups, items without a vector, and warnings.
+
+    Raises:
+        InputError: vectors do not have the width that PCA was fitted on, or the run is a control whose
+            vectors were dealt out at random.
+    """
+    if cfg.shuffled:
+        raise InputError(
+            f"fused.shuffled = {list(cfg.shuffled)}: items of this control have the vectors of others, so "
+            "new ones have no place in it"
+        )
+    fusion = Fusion.load(old)
+    known = {name: Embedding.load(old / f"{name}.npz") for name in groups_of(cfg.mode)}
+    n = len(next(iter(known.values())).ids)
+    new = {name: _load(embeddings, name, cfg.mode).since(n) for name in modalities(cfg.mode)}
+    groups = fusion.transform(new)
+    for name, group in groups.items():
+        known[name].extended(group).save(out / f"{name}.npz")
+    fusion.save(out)
+    report: Report = {"mode": cfg.mode, "warnings": []}
+    _describe(groups, next(iter(new.values())).ids, report)
     store.write_json(out / "report.json", report)
     return report
 

@@ -52,8 +52,8 @@ class Recommender:
     def load(cls, run: str | PathLike[str], *, device: Literal["auto", "cpu"] = "auto") -> Self:
         """Read the folder of a run that has trained its model; it can have been moved.
 
-        Beams, views and the rest are those of the run's recommendations stage, or the defaults where that has
-        not run.
+        Beams, views and the rest are those of the run's recommendations stage; where that has not run, those
+        of its configuration, or else the defaults.
 
         Raises:
             InputError: a stage has not run yet, or its artefact is damaged.
@@ -67,7 +67,7 @@ class Recommender:
                     hint=f"run its configuration at least until {stage} (--until {stage})",
                 )
         sequences = Sequences.load(parts.pop("sequences"))
-        settings = _settings(folder / "recommendations")
+        settings = _settings(folder)
         return cls(
             Search.load(**parts, sequences=sequences, settings=settings, device=device), sequences, folder
         )
@@ -178,12 +178,14 @@ class Recommender:
 
 
 def _settings(folder: Path) -> Settings:
-    if (folder / SETTINGS).is_file():
-        return Settings.load(folder)
-    from clairo.config import RecommendationsConfig
+    done, config = folder / "recommendations", folder / "config.toml"
+    if (done / SETTINGS).is_file():
+        return Settings.load(done)
+    from clairo import config as configuration
 
-    usual = RecommendationsConfig()
-    return Settings(usual.beams, usual.views, usual.normalise, usual.batch_size, seed=0)
+    run = configuration.load(str(config)) if config.is_file() else configuration.Config()
+    usual = run.recommendations
+    return Settings(usual.beams, usual.views, usual.normalise, usual.batch_size, run.seed)
 
 
 def _check_k(k: int) -> None:

@@ -64,6 +64,7 @@ def scope(report: dict[str, Any]) -> Iterator[str]:
         f"The data hold {data['users']:,} users, {data['items']:,} items and {data['events']:,} events "
         f"after all filters; {data['training_events']:,} of the events train."
     )
+    yield from _added(report)
     for users, names in _measured(report).items():
         yield f"{_start(_listed(names))}: measured on {users}, the rivals on the same as the model."
     if "masked" in report:
@@ -77,6 +78,17 @@ def scope(report: dict[str, Any]) -> Iterator[str]:
     if rate is not None:
         yield f"Of the token sequences generated for test, {rate:.2%} named no item."
     yield from _filled(report)
+
+
+def _added(report: dict[str, Any]) -> Iterator[str]:
+    """What came in after training, by `clairo add`."""
+    added = report["stages"].get("sequences", {}).get("report", {}).get("added")
+    if added:
+        yield (
+            f"{added.get('items', 0):,} of the items, {added['users']:,} of the users and "
+            f"{added['events']:,} of the events were added to the trained run: nothing was fitted on them; "
+            "the vocabulary, the model and the counts of all rivals are those of the run before."
+        )
 
 
 def _filled(report: dict[str, Any]) -> Iterator[str]:
@@ -94,8 +106,8 @@ def _filled(report: dict[str, Any]) -> Iterator[str]:
 def slices(report: dict[str, Any]) -> Iterator[str]:
     """What the parts of the catalogue are."""
     yield (
-        "New items are those without a training event. The head are the fewest most popular items that "
-        f"together hold {1 - report['tail_share']:.0%} of training events; all others are the tail."
+        "Cold (new) items are those without a training event. The head are the fewest most popular items "
+        f"that together hold {1 - report['tail_share']:.0%} of training events; all others are the tail."
     )
     yield (
         "Small slices have wide intervals, and with many slices some differences arise by chance. An "

@@ -41,8 +41,8 @@ def bins(values: NDArray[np.int64], edges: Sequence[int]) -> NDArray[np.int64]:
 
 
 def popularity_labels() -> tuple[str, ...]:
-    """Labels of the popularity bins; an item without a training event is new."""
-    return ("new", *labels(POPULARITY)[1:])
+    """Labels of the popularity bins; an item without a training event is cold."""
+    return ("cold", *labels(POPULARITY)[1:])
 
 
 def partitions(
@@ -70,7 +70,7 @@ def partitions(
     tie = np.where(table.times[position] < 0, 2, np.where(table.ties[users], 1, 0))
     return [
         Partition("target_popularity", popularity_labels(), popular),
-        Partition("target_tail", ("head", "tail", "new"), kind),
+        Partition("target_tail", ("head", "tail", "cold"), kind),
         Partition("history_length", labels(LENGTH), bins(before, LENGTH)),
         Partition("ties", ("no tie", "tie", "time unknown"), tie),
     ]

@@ -38,36 +38,58 @@ _LIST = r"^\["
 _PADDING = 10_000  # items without metadata that are written at once
 
 
-def write(path: Path | None, wanted: set[str], out: Path, *, skip: bool) -> dict[str, Any]:
+class _Wanted:
+    """Which items to take from the metadata, each once: some, or all that it names."""
+
+    def __init__(self, ids: set[str] | None) -> None:
+        self.missing, self._all = set(ids or ()), ids is None
+        self._taken = set[str]()
+
+    def take(self, item: str) -> bool:
+        """Whether the item is wanted and was not taken before; it is taken now."""
+        if self._all:
+            new = item not in self._taken
+            self._taken.add(item)
+            return new
+        new = item in self.missing
+        self.missing.discard(item)
+        return new
+
+
+def write(path: Path | None, wanted: set[str] | None, out: Path, *, skip: bool) -> dict[str, Any]:
     """Write `out / FILE`: the items of `wanted`, and return the counts for the report.
 
     Items come in the order of the file, the first row of each; then those that it lacks, sorted.
 
     Args:
         path: metadata as JSON lines, gzipped or plain; None for none at all.
-        wanted: ids of the items that have an event.
+        wanted: ids of the items that have an event; None for all items that the metadata name.
         out: folder to write to.
         skip: leave out and count broken lines instead of stopping at the first.
 
     Raises:
         InputError: a line is broken, or the file has no rows.
     """
-    missing, dirt, lacks = set(wanted), Dirt(), Counter[str]()
+    items, dirt, lacks, n = _Wanted(wanted), Dirt(), Counter[str](), 0
     rows = (
         Rows(path, Format(parse, "JSON object", {"asin": "no item id (asin)"}), skip=skip) if path else None
     )
 
-    def items() -> Iterator[pl.DataFrame]:
+    def frames() -> Iterator[pl.DataFrame]:
+        nonlocal n
         for frame in rows.frames() if rows else ():
             dirt.count(frame)
-            yield _cleaned(frame, missing, lacks)
-        yield from _bare(sorted(missing))
+            cleaned = _cleaned(frame, items, lacks)
+            n += cleaned.height
+            yield cleaned
+        yield from _bare(sorted(items.missing))
 
-    sink(items(), SCHEMA, out / FILE)
-    fields = {f"without_{name}": lacks[name] + len(missing) for name in SCHEMA if name != "item"}
+    sink(frames(), SCHEMA, out / FILE)
+    bare = len(items.missing)
+    fields = {f"without_{name}": lacks[name] + bare for name in SCHEMA if name != "item"}
     return {
         "metadata": {**rows.counts(), **dirt.report()} if rows else None,
-        "items": {"items": len(wanted), "without_metadata": len(missing), **fields},
+        "items": {"items": n + bare, "without_metadata": bare, **fields},
     }
 
 
@@ -78,12 +100,11 @@ def parse(lines: bytes) -> pl.DataFrame:
     return table.with_columns(pl.Series("line", rows, dtype=pl.Binary))
 
 
-def _cleaned(frame: pl.DataFrame, missing: set[str], lacks: Counter[str]) -> pl.DataFrame:
-    """The rows of items that are still missing; takes these out of `missing` and counts empty fields."""
+def _cleaned(frame: pl.DataFrame, wanted: _Wanted, lacks: Counter[str]) -> pl.DataFrame:
+    """The rows of items that are still wanted, whose empty fields are counted."""
     items = []
     for asin, line in frame.select("asin", "line").iter_rows():
-        if asin in missing:
-            missing.remove(asin)
+        if wanted.take(asin):
             items.append(
                 {"item": asin, **clean(json.loads(line, strict=False, parse_int=str, parse_float=str))}
             )

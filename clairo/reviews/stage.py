@@ -53,6 +53,26 @@ def make(cfg: ReviewsConfig, *, out: Path, seed: int) -> dict[str, Any]:
     return report
 
 
+def read_new(metadata: Path | None, reviews: Path | None, *, out: Path, skip: bool) -> dict[str, Any]:
+    """Write all items of `metadata` and all events of `reviews` to `out`, cleaned as by `make`.
+
+    `events.parquet` and `items.parquet` appear for the files that are given; `report.json` counts the dirt.
+
+    Raises:
+        InputError: a file is missing, damaged or broken (the line is named), or holds no row.
+    """
+    from clairo.reviews import events
+    from clairo.reviews import metadata as about
+
+    report: dict[str, Any] = {"source": "added"}
+    if reviews is not None:
+        report["reviews"] = events.write(_file("--reviews", reviews), out, skip=skip).report
+    if metadata is not None:
+        report |= about.write(_file("--metadata", metadata), None, out, skip=skip)
+    store.write_json(out / "report.json", report)
+    return report
+
+
 def _shop(cfg: ShopConfig, folder: Path, seed: int) -> list[Path]:
     from clairo.shop import write_shop
 

@@ -26,25 +26,26 @@ def assemble(events: Events, *, days: tuple[date, date] | None, max_history: int
     lengths = np.bincount(events.user, minlength=len(events.users))
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    cut = _cut(events, offsets, days)
+    found = cut(offsets, events.time, days)
     return Sequences(
         items=events.items,
         users=events.users,
         offsets=offsets,
         events=events.item.astype(np.uint32),
         times=events.time,
-        train_end=cut.train_end,
-        validation=cut.validation,
-        test=cut.test,
+        train_end=found.train_end,
+        validation=found.validation,
+        test=found.test,
         ties=last_ties(offsets, events.time),
         max_history=max_history,
     )
 
 
-def _cut(events: Events, offsets: NDArray[np.int64], days: tuple[date, date] | None) -> split.Cut:
+def cut(offsets: NDArray[np.int64], times: NDArray[np.int64], days: tuple[date, date] | None) -> split.Cut:
+    """Split events that stand user by user in their order; `days` as for `assemble`."""
     if days is None:
         return split.leave_one_out(np.diff(offsets))
-    if (events.time < 0).any():
+    if (times < 0).any():
         raise InputError(
             'sequences.split = "time", but these events have no times',
             hint='ready histories know only the order: set sequences.split = "leave-one-out"',
@@ -52,7 +53,7 @@ def _cut(events: Events, offsets: NDArray[np.int64], days: tuple[date, date] | N
     validation_from, test_from = (
         int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) for day in days
     )
-    return split.by_time(offsets, events.time, validation_from, test_from)
+    return split.by_time(offsets, times, validation_from, test_from)
 
 
 def tied(offsets: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:

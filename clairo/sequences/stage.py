@@ -66,8 +66,12 @@ def make(cfg: SequencesConfig, *, reviews: Path | None, out: Path, seed: int) ->
     events, rows = _filtered(events, table, cfg, report).compact()
     if not len(events) or len(events.items) < 2:
         raise _nothing_left(len(events), cfg, report)
-    sequences = assemble(events, days=_days(cfg), max_history=cfg.max_history)
-    report |= {"after": events.counts(), "split": _split(sequences, cfg), "ties": _ties(sequences)}
+    sequences = assemble(events, days=days_of(cfg), max_history=cfg.max_history)
+    report |= {
+        "after": events.counts(),
+        "split": split_summary(sequences, cfg),
+        "ties": ties_summary(sequences),
+    }
     _check(sequences)
     sequences.save(out)
     _write_items(table, rows, sequences, out)
@@ -84,7 +88,8 @@ def _file(option: str, path: Path) -> Path:
     return path
 
 
-def _days(cfg: SequencesConfig) -> tuple[date, date] | None:
+def days_of(cfg: SequencesConfig) -> tuple[date, date] | None:
+    """First days of validation and of test; None for leave-one-out."""
     if cfg.split != "time" or cfg.validation_from is None or cfg.test_from is None:
         return None  # a split by time without its days is refused by the configuration
     return cfg.validation_from, cfg.test_from
@@ -112,7 +117,7 @@ def _filtered(events: Events, table: "pl.DataFrame", cfg: SequencesConfig, repor
     if cfg.repeats == "first":
         events = _keep(events, first_of_pairs(events), "repeats", report)
     if cfg.need_image:
-        events = _keep(events, _pictured(table)[events.item], "need_image", report)
+        events = _keep(events, pictured(table)[events.item], "need_image", report)
     marks, rounds = k_core(events, cfg.min_user_events, cfg.min_item_events)
     events = _keep(events, marks, "k_core", report)
     report["k_core"]["rounds"] = rounds
@@ -125,7 +130,8 @@ def _keep(events: Events, marks: NDArray[np.bool_], name: str, report: dict[str,
     return kept
 
 
-def _pictured(table: "pl.DataFrame") -> NDArray[np.bool_]:
+def pictured(table: "pl.DataFrame") -> NDArray[np.bool_]:
+    """Which items of a table have an address of an image, (n_items,)."""
     return table["image_urls"].list.len().fill_null(0).to_numpy() > 0
 
 
@@ -143,7 +149,8 @@ def _nothing_left(n_events: int, cfg: SequencesConfig, report: dict[str, Any]) -
     )
 
 
-def _split(sequences: Sequences, cfg: SequencesConfig) -> dict[str, Any]:
+def split_summary(sequences: Sequences, cfg: SequencesConfig) -> dict[str, Any]:
+    """How many train, validate and test."""
     lengths = np.diff(sequences.offsets)
     return {
         "kind": cfg.split,
@@ -158,7 +165,8 @@ def _split(sequences: Sequences, cfg: SequencesConfig) -> dict[str, Any]:
     }
 
 
-def _ties(sequences: Sequences) -> dict[str, Any]:
+def ties_summary(sequences: Sequences) -> dict[str, Any]:
+    """How many users have events of equal time."""
     return {
         "times_known": bool((sequences.times >= 0).all()),
         "users_with_ties": users_with_ties(sequences.offsets, sequences.times),

@@ -2,7 +2,7 @@
 
 from clairo.vocabulary.corpus import Corpus
 from clairo.vocabulary.encoder import Encoder
-from clairo.vocabulary.stage import FILE, expand, inputs, make
+from clairo.vocabulary.stage import FILE, check_codes, expand, inputs, make
 from clairo.vocabulary.table import Vocabulary
 
-__all__ = ["FILE", "Corpus", "Encoder", "Vocabulary", "expand", "inputs", "make"]
+__all__ = ["FILE", "Corpus", "Encoder", "Vocabulary", "check_codes", "expand", "inputs", "make"]

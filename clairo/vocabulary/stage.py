@@ -49,6 +49,8 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
     here: `seed` is taken because every stage takes it.
     """
     del seed
+    for left in out.glob(f"{FILE}.*.tmp"):  # of a process that was killed as it saved
+        left.unlink()
     table, histories = Codes.load(codes), Sequences.load(sequences)
     old = None if cfg.start_from is None else Vocabulary.load(cfg.start_from)
     if old is None:
@@ -72,7 +74,7 @@ def expand(
     Raises:
         InputError: an item has a code without a token, or as for `Vocabulary.expand`.
     """
-    _check_codes(old, table)
+    check_codes(old, table)
     with _merging(size) as progress:
         vocabulary = old.expand(
             table.features, *histories.training(), size=size, threads=threads, progress=progress
@@ -117,11 +119,14 @@ def _told(vocabulary: Vocabulary, size: int) -> Vocabulary:
     return vocabulary
 
 
-def _check_codes(old: Vocabulary, table: Codes) -> None:
-    """The core would say it too, but it does not know what items and categories are called."""
+def check_codes(old: Vocabulary, table: Codes) -> None:
+    """Refuse codes that have no token.
+
+    The core would say it too, but it does not know what items and categories are called.
+    """
     if old.n_categories != len(table.names):
         raise InputError(
-            f"the vocabulary to expand has {old.n_categories} categories, the codes have {len(table.names)}: "
+            f"the vocabulary has {old.n_categories} categories, the codes have {len(table.names)}: "
             f"{', '.join(table.names)}"
         )
     for place, name in enumerate(table.names):
@@ -132,7 +137,7 @@ def _check_codes(old: Vocabulary, table: Codes) -> None:
             room = f"cardinality {old.cardinalities[place]}" if old.cardinalities else "only the values seen"
             raise InputError(
                 f"item {str(table.ids[row])!r} has {name} = {table.features[row, place]}, but the vocabulary "
-                f"to expand was trained with {room} there ({len(beyond)} items have such values)",
+                f"was trained with {room} there ({len(beyond)} items have such values)",
                 hint="give these items codes that have tokens, or train a new vocabulary; codes.values and "
                 "codes.disambiguation_values set how many values a vocabulary has room for",
             )

@@ -225,4 +225,4 @@ def test_new_items_beyond_the_room_are_named(first: Any) -> None:
     wide = CODES | {"I027": ["<a_1>", "<b_6>"]}
     files = json.dumps([str(first.write("wide.index_text.json", wide))])
     told = refused_run(first, codes__files=files, codes__start_from=None, codes__values=8)
-    assert "item 'I027' has text 2 = 6, but the vocabulary to expand was trained with cardinality 4" in told
+    assert "item 'I027' has text 2 = 6, but the vocabulary was trained with cardinality 4" in told

@@ -67,6 +67,7 @@ def test_tfidf_and_descriptor(write_sequences: WriteSequences, tmp_path: Path) -
         "image.npz",
         "report.json",
         "text.npz",
+        "tfidf.npz",
     ]
 
 

@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +20,6 @@ TEXTS = [
     "red drum",
     "blue strings and blue picks",
 ]
-ALL = np.ones(len(TEXTS), dtype=np.bool_)
 
 
 def by_hand(texts: list[str]) -> NDArray[np.float64]:
@@ -35,38 +36,56 @@ def by_hand(texts: list[str]) -> NDArray[np.float64]:
 
 
 def test_at_full_width_similarities_are_those_of_tfidf() -> None:
-    fitted = tfidf.fit_transform(TEXTS, ALL, width=100, seed=0)
-    assert fitted.vectors.shape == (6, 6)
-    assert fitted.vectors.dtype == np.float32
+    fitted = tfidf.fit(TEXTS, width=100, seed=0)
+    vectors = fitted(TEXTS)
+    assert vectors.shape == (6, 6)
+    assert vectors.dtype == np.float32
     expected = by_hand(TEXTS)
-    np.testing.assert_allclose(fitted.vectors @ fitted.vectors.T, expected @ expected.T, atol=1e-5)
+    np.testing.assert_allclose(vectors @ vectors.T, expected @ expected.T, atol=1e-5)
     assert fitted.explained == pytest.approx(1, abs=1e-6)
 
 
-def test_a_text_outside_the_training_split_changes_no_other_vector() -> None:
-    fit = np.array([True, True, True, True, True, False])
-    before = tfidf.fit_transform(TEXTS, fit, width=3, seed=0)
-    after = tfidf.fit_transform([*TEXTS[:5], "a theremin of brushed drum steel"], fit, width=3, seed=0)
-    np.testing.assert_array_equal(before.vectors[:5], after.vectors[:5])
-    assert not np.allclose(before.vectors[5], after.vectors[5])
-    assert before.words == 9
-    assert before.texts == 5
+def test_a_text_that_is_not_fitted_on_changes_no_other_vector() -> None:
+    fitted = tfidf.fit(TEXTS[:5], width=3, seed=0)
+    before, after = fitted(TEXTS), fitted([*TEXTS[:5], "a theremin of brushed drum steel"])
+    np.testing.assert_array_equal(before[:5], after[:5])
+    assert not np.allclose(before[5], after[5])
+    assert len(fitted.words) == 9
+    assert fitted.texts == 5
 
 
 def test_a_text_without_a_known_word_has_no_vector() -> None:
-    fit = np.array([True] * 5 + [False])
-    fitted = tfidf.fit_transform([*TEXTS[:5], "theremin"], fit, width=3, seed=0)
-    assert not fitted.vectors[5].any()
-    np.testing.assert_allclose(np.linalg.norm(fitted.vectors[:5], axis=1), 1, atol=1e-6)
+    vectors = tfidf.fit(TEXTS[:5], width=3, seed=0)([*TEXTS[:5], "theremin"])
+    assert not vectors[5].any()
+    np.testing.assert_allclose(np.linalg.norm(vectors[:5], axis=1), 1, atol=1e-6)
+
+
+def test_what_is_read_back_gives_the_same_bytes_for_each_text_alone(tmp_path: Path) -> None:
+    fitted = tfidf.fit([*TEXTS, "Café \N{CIRCLED DIGIT ONE} naïve"], width=3, seed=0)
+    fitted.save(tmp_path)
+    found = tfidf.TfIdf.load(tmp_path)
+    together = fitted(TEXTS)
+    assert found(TEXTS).tobytes() == together.tobytes()
+    assert b"".join(found([text]).tobytes() for text in TEXTS) == together.tobytes()
+    assert (found.texts, found.explained, found.width) == (7, fitted.explained, 3)
+    assert found([]).shape == (0, 3)
+
+
+def test_components_of_other_words_are_refused(tmp_path: Path) -> None:
+    fitted = tfidf.fit(TEXTS, width=3, seed=0)
+    with pytest.raises(InputError, match=r"a TF-IDF of 11 words has .* components of shape \(3, 10\)"):
+        replace(fitted, components=fitted.components[:, 1:])
+    with pytest.raises(InputError, match=r"tfidf\.npz is missing"):
+        tfidf.TfIdf.load(tmp_path)
 
 
 def test_the_seed_fixes_the_bytes() -> None:
-    once, again = (tfidf.fit_transform(TEXTS, ALL, width=3, seed=7).vectors for _ in range(2))
+    once, again = (tfidf.fit(TEXTS, width=3, seed=7)(TEXTS) for _ in range(2))
     assert once.tobytes() == again.tobytes()
 
 
-@pytest.mark.parametrize("texts", [["a", "b"], ["drum", "drum"], ["", ""]])
+@pytest.mark.parametrize("texts", [["a", "b"], ["drum", "drum"], [], ["", ""]])
 def test_texts_of_fewer_than_two_words_are_refused(texts: list[str]) -> None:
     with pytest.raises(InputError, match="different words") as caught:
-        tfidf.fit_transform(texts, np.array([True, True]), width=2, seed=0)
+        tfidf.fit(texts, width=2, seed=0)
     assert "embeddings.text.fields" in str(caught.value)

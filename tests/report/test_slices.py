@@ -19,7 +19,7 @@ def table(write_run: Any) -> Sequences:
 
 def test_labels_say_the_edges() -> None:
     assert slices.labels((0, 1, 5, 10)) == ("0", "1-4", "5-9", "10+")
-    assert slices.popularity_labels()[:2] == ("new", "1-4")
+    assert slices.popularity_labels()[:2] == ("cold", "1-4")
 
 
 @given(st.lists(st.integers(0, 2000), min_size=1))
@@ -43,7 +43,7 @@ def test_every_user_has_one_part_and_it_is_the_right_one(table: Sequences, split
     for row, (user, target) in enumerate(zip(users.tolist(), targets.tolist(), strict=True)):
         label = {name: part.labels[part.part[row]] for name, part in found.items()}
         events = trained.count(target)
-        assert (label["target_popularity"] == "new") == (events == 0) == (label["target_tail"] == "new")
+        assert (label["target_popularity"] == "cold") == (events == 0) == (label["target_tail"] == "cold")
         assert label["ties"] == ("tie" if table.ties[user] else "no tie")
         before = int(getattr(table, split)[user])
         assert label["history_length"] == next(

@@ -11,7 +11,7 @@ import pytest
 
 from clairo.config import ReviewsConfig, ShopConfig
 from clairo.errors import InputError
-from clairo.reviews import inputs, make
+from clairo.reviews import inputs, make, read_new
 
 REVIEWS, METADATA = "raw-gift-cards/Gift_Cards_5.json.gz", "raw-gift-cards/meta_Gift_Cards.json.gz"
 
@@ -38,6 +38,19 @@ def test_gift_cards_hold_what_is_known_of_them(shared: Path, tmp_path: Path) -> 
         (row["asin"], row["reviewerID"], row["unixReviewTime"], row["overall"], n)
         for n, row in enumerate(published)
     ]
+
+
+def test_new_items_are_all_that_the_metadata_name_each_by_its_first_row(tmp_path: Path) -> None:
+    rows = [("B", "second <b>item</b>"), ("A", "first"), ("B", "again"), ("C", None)]
+    path = tmp_path / "meta.json"
+    path.write_text("".join(json.dumps({"asin": asin, "title": title}) + "\n" for asin, title in rows))
+    report = read_new(path, None, out=tmp_path, skip=False)
+    table = pl.read_parquet(tmp_path / "items.parquet")
+    assert table.select("item", "title").rows() == [("B", "second item"), ("A", "first"), ("C", None)]
+    assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert report["metadata"]["repeated_asins"] == 1
+    assert report["items"] == report["items"] | {"items": 3, "without_title": 1, "without_metadata": 0}
+    assert not (tmp_path / "events.parquet").exists()
 
 
 def _details_with_newlines(path: Path) -> int:

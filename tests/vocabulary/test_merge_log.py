@@ -116,7 +116,10 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 def test_the_stage_writes_it_with_the_size_of_the_corpus(folders: dict[str, Path]) -> None:
     """Merged to the end, every history is one token: of 11 events of 4 features, 4 tokens remain."""
+    (folders["out"] / "vocabulary.json.123-0.tmp").write_text("a killed process left this")
     make(VocabularyConfig(size=10_000), **folders, seed=0)
+    names = ["merges.parquet", "report.json", "vocabulary.json"]
+    assert sorted(path.name for path in folders["out"].iterdir()) == names
     log = pl.read_parquet(folders["out"] / "merges.parquet")
     assert log.drop("corpus_tokens").equals(train(10_000).merge_log(NAMES))
     left = log["corpus_tokens"].to_list()
