@@ -94,7 +94,7 @@ def test_a_beam_is_not_spent_on_what_is_not_allowed(
     network: Network, inputs: Inputs, trie_of: TrieOf
 ) -> None:
     """However unlikely the only allowed item is, one beam finds it."""
-    rows = [(token, 1, second) for token in range(1, 7) for second in range(1, 7)]
+    rows: list[Row] = [(token, 1, second) for token in range(1, 7) for second in range(1, 7)]
     search = BeamSearch(network(1), trie_of(rows), beams=1)
     for item in range(len(rows)):
         only = torch.arange(len(rows))[None] == item

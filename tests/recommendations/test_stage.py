@@ -164,7 +164,7 @@ def test_equal_histories_get_equal_rankings_in_any_batch(
     assert len(rankings[1].items) == 0
     for ranking in (rankings[3], rankings[4]):
         assert ranking.items.tolist() == rankings[0].items.tolist()
-        assert ranking.votes.tolist() == rankings[0].votes.tolist()
+        assert ranking.scores.tolist() == rankings[0].scores.tolist()
 
 
 def test_an_empty_history_gets_popularity(made: tuple[Path, dict[str, Any]], sequences: Sequences) -> None:
