@@ -165,22 +165,23 @@ class Search:
         for start in range(0, len(rows), self.settings.batch_size):
             batch = rows[start : start + self.settings.batch_size]
             allowed = None if assortment is None else assortment.mask(batch)
-            items, scores = self._search(histories.take(batch).latest(self.max_history), allowed)
+            items, scores = self.views(histories.take(batch), allowed)
             for row, found, score in zip(batch, items, scores, strict=True):
                 rankings[row] = _ENSEMBLES[self.settings.ensemble](found, score)
         return rankings
 
-    def _search(
-        self, histories: Histories, allowed: NDArray[np.bool_] | None
+    def views(
+        self, histories: Histories, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Items and log-probabilities that each view finds, both (n_histories, views, beams).
 
-        View v of any history is permuted by row v of one seed. All views of a history are allowed the same.
+        View v of any history is permuted by row v of one seed. `allowed`, (n_histories or 1, n_items), holds
+        for all views of a history; left out, every item is allowed.
         """
         import torch
 
         views, n = self.settings.views, len(histories)
-        every = histories.take(np.repeat(np.arange(n), views))
+        every = histories.latest(self.max_history).take(np.repeat(np.arange(n), views))
         ids, mask = encode_inputs(
             self.encoder,
             every.offsets,

@@ -1,6 +1,7 @@
 """The stage on a tiny run: what the lists hold, what is counted, and that an interruption leaves no trace."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -322,3 +323,41 @@ def test_codes_of_other_items_are_refused(
             settings=plan,
             device="cpu",
         )
+
+
+@pytest.mark.parametrize("kind", ["beam", "exact"])
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ("vocabulary", "trained for a vocabulary of 45 tokens and 3 categories, not 40 and 3"),
+        ("category", "features: 2 categories, but the vocabulary has 3"),
+        ("value", r"features\[9, 0\]: value 7 of category 0"),
+        ("twin", "have the same tokens"),
+    ],
+)
+def test_a_catalogue_or_vocabulary_that_does_not_fit_is_refused_before_the_first_batch(
+    run_folder: Path,
+    sequences: Sequences,
+    settings: RecommendationsConfig,
+    tmp_path: Path,
+    kind: str,
+    harm: str,
+    words: str,
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    folders = {stage: tmp_path / "run" / stage for stage in ("model", "vocabulary", "codes")}
+    codes = Codes.load(folders["codes"])
+    features, names, sizes = codes.features, codes.names, codes.cardinalities
+    if harm == "vocabulary":
+        other = Vocabulary.train(features, *sequences.training(), size=40, cardinalities=sizes)
+        other.save(folders["vocabulary"] / "vocabulary.json")
+    elif harm == "category":
+        features, names, sizes = features[:, :2], names[:2], sizes[:2]
+    elif harm == "value":
+        features[9, 0] = 7
+    else:
+        features[9] = features[8]
+    Codes(codes.ids, features, names, sizes).save(folders["codes"])
+    plan = Settings.of(settings.model_copy(update={"search": kind}), seed=0)
+    with pytest.raises(InputError, match=words):
+        Search.load(**folders, sequences=sequences, settings=plan, device="cpu")
