@@ -329,10 +329,10 @@ def test_codes_of_other_items_are_refused(
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        ("vocabulary", "trained for a vocabulary of 45 tokens and 3 categories, not 40 and 3"),
+        ("vocabulary", "trained for a vocabulary of 81 tokens and 3 categories, not 85 and 3"),
         ("category", "features: 2 categories, but the vocabulary has 3"),
         ("value", r"features\[9, 0\]: value 7 of category 0"),
-        ("twin", "have the same tokens"),
+        ("twin", r"features\[9\]: the same features as item 8"),
     ],
 )
 def test_a_catalogue_or_vocabulary_that_does_not_fit_is_refused_before_the_first_batch(
@@ -349,10 +349,10 @@ def test_a_catalogue_or_vocabulary_that_does_not_fit_is_refused_before_the_first
     codes = Codes.load(folders["codes"])
     features, names, sizes = codes.features, codes.names, codes.cardinalities
     if harm == "vocabulary":
-        other = Vocabulary.train(features, *sequences.training(), size=40, cardinalities=sizes)
+        other = Vocabulary.train(features, *sequences.training(), size=85, cardinalities=sizes)
         other.save(folders["vocabulary"] / "vocabulary.json")
     elif harm == "category":
-        features, names, sizes = features[:, :2], names[:2], sizes[:2]
+        features, names, sizes = np.argwhere(np.ones((14, 5))).astype(np.uint32), names[:2], [14, 5]
     elif harm == "value":
         features[9, 0] = 7
     else:
@@ -361,3 +361,20 @@ def test_a_catalogue_or_vocabulary_that_does_not_fit_is_refused_before_the_first
     plan = Settings.of(settings.model_copy(update={"search": kind}), seed=0)
     with pytest.raises(InputError, match=words):
         Search.load(**folders, sequences=sequences, settings=plan, device="cpu")
+
+
+def test_an_exact_average_needs_no_popularity_and_is_what_the_report_says(
+    run_stage: Make, settings: RecommendationsConfig, made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    report = run_stage(settings.model_copy(update={"search": "exact", "ensemble": "probabilities"}), tmp_path)
+    assert (report["search"]["kind"], report["ensemble"]) == ("exact", "probabilities")
+    assert (made[1]["search"]["kind"], made[1]["ensemble"]) == ("beam", "votes")
+    assert report["test"]["lists_filled"] == report["test"]["empty_histories"]
+    assert report["test"]["generated"] == 70 * 3 * (
+        report["test"]["users"] - report["test"]["empty_histories"]
+    )
+    assert report["test"]["invalid"] == 0
+    for row in rows_of(tmp_path, "recommendations"):
+        assert len(row["items"]) == 50
+        assert all(score < 0 for score in row["scores"])
+        assert (np.diff(row["scores"]) <= 0).all()
