@@ -45,11 +45,6 @@ class Assortment:
         """
         allowed, strange = _rows(catalogue, histories, "allow", allow)
         denied, stranger = _rows(catalogue, histories, "deny", deny)
-        if len(allowed) == 1 and strange[0] and allowed[0] is not None and not len(allowed[0]):
-            raise InputError(
-                f"none of the {len(strange[0])} ids of allow is in the catalogue ({strange[0][0]!r} is one)",
-                hint="ids are those of the data that the run was made from",
-            )
         unknown = [
             list(dict.fromkeys(strange[_place(row, strange)] + stranger[_place(row, stranger)]))
             for row in range(max(len(strange), len(stranger)))
@@ -113,30 +108,37 @@ def _rows(
     catalogue: Mapping[str, int], histories: int, name: str, lists: IdLists
 ) -> tuple[list[NDArray[np.int64] | None], list[list[str]]]:
     """Rows of the known ids, and the unknown ids, each for all histories or one entry a history."""
-    given = [None] if lists is None else _split(lists, histories, name)
-    rows, unknown = list[NDArray[np.int64] | None](), list[list[str]]()
-    for ids in given:
-        known = None if ids is None else [catalogue[item] for item in ids if item in catalogue]
-        rows.append(None if known is None else np.array(known, dtype=np.int64))
-        unknown.append([item for item in ids or () if item not in catalogue])
-    return rows, unknown
-
-
-def _split(lists: object, histories: int, name: str) -> list[list[str] | None]:
-    """One list for all histories, where `lists` holds ids; or those that it holds, one for each."""
-    entries = list(lists) if isinstance(lists, Iterable) and not isinstance(lists, str | bytes) else lists
-    each = isinstance(entries, list) and any(
-        entry is None or (isinstance(entry, Iterable) and not isinstance(entry, str | bytes))
-        for entry in entries
-    )
-    if not isinstance(entries, list) or not each:
-        return [listed(entries, name)]
+    if lists is None:
+        return [None], [[]]
+    if not isinstance(lists, Iterable) or isinstance(lists, str | bytes):
+        raise InputError(f"{name} must be a list of item ids, not {lists!r}")
+    entries: list[object] = list(lists)
+    if not any(map(_is_list, entries)):
+        known, unknown = _looked_up(catalogue, listed(entries, name))
+        if unknown and name == "allow" and not len(known):
+            raise InputError(
+                f"none of the {len(unknown)} ids of allow is in the catalogue ({unknown[0]!r} is one)",
+                hint="ids are those of the data that the run was made from",
+            )
+        return [known], [unknown]
     if len(entries) != histories:
         raise InputError(
             f"{name} holds {len(entries)} lists for {histories} histories",
             hint="give one list of ids for all, or one for each",
         )
-    return [
-        None if entry is None else listed(entry, f"{name}, list {place},")
-        for place, entry in enumerate(entries)
+    found = [
+        (None, []) if ids is None else _looked_up(catalogue, listed(ids, f"{name}, list {place},"))
+        for place, ids in enumerate(entries)
     ]
+    return [known for known, _ in found], [unknown for _, unknown in found]
+
+
+def _is_list(entry: object) -> bool:
+    """Whether an entry is the list of one history (None: it has none) and not an id."""
+    return entry is None or (isinstance(entry, Iterable) and not isinstance(entry, str | bytes))
+
+
+def _looked_up(catalogue: Mapping[str, int], ids: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Rows of the ids in the catalogue, and the ids that are not."""
+    rows = [catalogue[item] for item in ids if item in catalogue]
+    return np.array(rows, dtype=np.int64), [item for item in ids if item not in catalogue]

@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clairo.artifacts import Sequences
 from clairo.config import RecommendationsConfig
@@ -99,6 +101,41 @@ def test_only_what_is_allowed_and_not_denied_comes_out(recommender: Recommender)
     assert [answer.filled == len(answer.items) for answer in answers] == [False, False, True, True, False]
 
 
+SOME_IDS = st.lists(st.integers(0, 75).map(lambda row: f"B{row:03d}"), max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    history=SOME_IDS,
+    allow=st.none() | SOME_IDS,
+    deny=st.none() | SOME_IDS,
+    k=st.integers(1, 80),
+    masked=st.booleans(),
+)
+def test_no_answer_holds_anything_but_items_that_may_come_out_each_once(
+    recommender: Recommender,
+    sequences: Sequences,
+    history: list[str],
+    allow: list[str] | None,
+    deny: list[str] | None,
+    k: int,
+    masked: bool,
+) -> None:
+    may = set(sequences.items.tolist()) - set(deny or []) - set(history if masked else [])
+    may &= may if allow is None else set(allow)
+    [answer] = recommender.answer_many([history], k, masked, allow=[allow], deny=[deny])
+    found = [item for item, _ in answer.items]
+    assert set(found) <= may
+    assert len(found) == len(set(found)) == min(k, len(may))
+    known = [item for item in history if item in sequences.items]
+    assert answer.source == ("model" if known else "popularity")
+    assert known or answer.filled == len(found)
+    assert all(score > 0 for _, score in answer.items[: len(found) - answer.filled])
+    assert [score for _, score in answer.items[len(found) - answer.filled :]] == [
+        -1.0 - place for place in range(answer.filled)
+    ]
+
+
 def test_lists_of_each_history_are_those_of_its_own_call(recommender: Recommender) -> None:
     allow = [["B005", "B006"], None, ["B007"], ["B060", "B061", "nothing"], ["nothing"]]
     deny = [["B006"], ["B011"], None, ["B060"], None]
@@ -107,8 +144,8 @@ def test_lists_of_each_history_are_those_of_its_own_call(recommender: Recommende
     assert [item for item, _ in together[2]] == ["B007"]
     assert [item for item, _ in together[3]] == ["B061"]
     assert together[4] == []
-    for row in range(4):
-        alone = recommender.recommend(HISTORIES[row], k=5, allow=allow[row], deny=deny[row])
+    for row in range(5):
+        alone = recommender.recommend(HISTORIES[row], k=5, allow=[allow[row]], deny=[deny[row]])
         assert [item for item, _ in together[row]] == [item for item, _ in alone]
         assert [score for _, score in together[row]] == pytest.approx([score for _, score in alone])
 
