@@ -34,9 +34,11 @@ class BeamSearch:
     as many beams as the trie has items the result is exact.
 
     Where only some items are allowed, edges without such an item below them are pruned, so that every beam
-    leads to one. Pruning changes no score: probabilities are shared among all that can follow in the whole
-    trie, and an item scores the same whatever else is allowed. The scores of the allowed items then add up to
-    the probability that the model gives all of them together.
+    leads to one. Pruning changes no score: with either `normalise`, probabilities sum to one over what could
+    follow without it, and an item scores the same whatever else is allowed. Over the trie, the probabilities
+    of all allowed items then sum to the one that the model gives them together, not to one. With as many
+    beams as items are allowed the result is exact. Between that and the whole catalogue a search needs more
+    beams than without lists: a prefix is kept for all that lies below it, allowed or not.
 
     Args:
         model: the trained model, on the device where the search shall run.

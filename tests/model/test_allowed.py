@@ -71,7 +71,7 @@ def test_only_allowed_items_come_out_none_twice_at_the_scores_of_the_oracle(
         assert len(set(found)) == len(found) == min(beams, len(may))
         assert set(found) <= set(may)
         np.testing.assert_allclose(values, expected[view, found], atol=1e-4)
-        if beams >= len(rows) or kind is ExactSearch:
+        if beams >= len(may) or kind is ExactSearch:
             best = -np.sort(-expected[view, list(may)])[:beams]
             np.testing.assert_allclose(values, best, atol=1e-4)
 
