@@ -131,6 +131,13 @@ def recommend(
     keep: Annotated[
         bool, typer.Option("--keep-history", help="items of the history may be recommended")
     ] = False,
+    allow: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|ID,ID,...", help="only these items; a file holds an id a line"),
+    ] = None,
+    deny: Annotated[
+        str | None, typer.Option(metavar="FILE|ID,ID,...", help="none of these items, even if allowed")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Recommend items for a user of the data or for a history of item ids."""
@@ -139,11 +146,10 @@ def recommend(
     from clairo.recommendations import Recommender
 
     recommender = Recommender.load(folder)
-    if user is not None:
-        history = recommender.history(user)
-    else:
-        history = [item for part in (items or "").split(",") if (item := part.strip())]
-    answer = recommender.answer(history, k=k, mask_history=not keep)
+    history = recommender.history(user) if user is not None else _named(items or "")
+    answer = recommender.answer(
+        history, k=k, mask_history=not keep, allow=_listed("--allow", allow), deny=_listed("--deny", deny)
+    )
     rows = [
         {"rank": rank, "item": item, "score": score, "title": recommender.title(item)}
         for rank, (item, score) in enumerate(answer.items, 1)
@@ -152,8 +158,22 @@ def recommend(
         log.logger.warning("nothing is known of this history: these are the most popular items")
     if answer.ignored:
         log.logger.warning("not in the catalogue, ignored: %s", ", ".join(answer.ignored))
+    if answer.unknown:
+        few = ", ".join(answer.unknown[:5]) + (", ..." if len(answer.unknown) > 5 else "")
+        log.logger.warning(
+            "%d ids to allow or deny are not in the catalogue, ignored: %s", len(answer.unknown), few
+        )
+    if len(rows) < k:
+        log.logger.warning("only %d items may be recommended", len(rows))
     if as_json:
-        reply = {"source": answer.source, "history": history, "ignored": list(answer.ignored), "items": rows}
+        reply = {
+            "source": answer.source,
+            "history": history,
+            "ignored": answer.ignored,
+            "unknown": answer.unknown,
+            "filled": answer.filled,
+            "items": rows,
+        }
         print(json.dumps(reply, indent=2, ensure_ascii=False))
         return
     for row in rows:
@@ -317,6 +337,30 @@ def presets() -> None:
 def main() -> None:
     """Run the command that was typed."""
     app(prog_name="clairo")
+
+
+def _named(text: str) -> list[str]:
+    """The ids between commas."""
+    return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _listed(option: str, value: str | None) -> list[str] | None:
+    """The ids of a file, one a line, or those that were typed, with commas between them."""
+    if value is None:
+        return None
+    path = Path(value)
+    try:
+        there = path.is_file()
+    except OSError:  # more ids than a file's name may have letters
+        there = False
+    try:
+        lines = path.read_text("utf-8").splitlines() if there else _named(value)
+    except UnicodeDecodeError:
+        raise InputError(f"{option} {value}: not a text file in UTF-8") from None
+    ids = [item for line in lines if (item := line.strip())]
+    if not ids:
+        raise InputError(f"{option} {value!r} holds no id", hint="name ids, or a file with an id a line")
+    return ids
 
 
 def _fault(error: OSError) -> str:

@@ -294,10 +294,17 @@ class RecommendationsConfig(Section):
 
     k: Annotated[int, Field(ge=50)] = 50
     """Items a list (or the catalogue, where that is smaller)."""
+    search: Literal["beam", "exact"] = "beam"
+    """`beam`: keeps the `beams` best prefixes of a view; `exact`: scores every item, for small catalogues."""
     beams: Positive = 50
-    """Beams of the search."""
+    """Beams of the search; of an exact one the items of each view that vote."""
     views: Positive = 5
-    """Permutations of the history whose lists vote."""
+    """Permutations of the history whose lists are made one."""
+    ensemble: Literal["votes", "probabilities"] = "votes"
+    """How the views make one list. `votes`: each gives 1 / log2(rank + 2) to what it found, rank from 0, as
+    ActionPiece does, and the sum is the score, above 0. `probabilities`: the score is the log of the item's
+    probability averaged over views; one that did not find it counts as 0. Items that popularity adds score
+    1, 2, ... below 0 or, if that is less, below the least score that the views found."""
     normalise: Literal["trie", "vocabulary"] = "trie"
     """A step's probabilities sum to one over the tokens that can follow in the trie, or over all tokens."""
     users: Positive | None = None

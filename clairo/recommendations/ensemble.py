@@ -1,4 +1,4 @@
-"""One list out of several: the views of a history vote, and popularity fills what they leave open."""
+"""One list out of several: the views of a history make one, and popularity fills what they leave open."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class Ranking:
 
     Attributes:
         items: (n,) int64, all different; nothing where the history was empty.
-        votes: (n,) float64, above 0 and never rising.
+        scores: (n,) float64, never rising: sums of votes, above 0, or log-probabilities.
         views: (n,) int64, how many views found each item.
     """
 
     items: NDArray[np.int64]
-    votes: NDArray[np.float64]
+    scores: NDArray[np.float64]
     views: NDArray[np.int64]
 
 
@@ -46,26 +46,60 @@ def vote(items: NDArray[np.int64], scores: NDArray[np.float64]) -> Ranking:
     return Ranking(found[order], votes[order], views[order])
 
 
+def average(items: NDArray[np.int64], scores: NDArray[np.float64]) -> Ranking:
+    """Average each item's probability over all views: the model's own, were a view drawn at random.
+
+    In a view that did not find an item its probability counts as 0. So a score is a lower bound of the log of
+    the average, and equal to it where every view found the item; after an exact search all views find all.
+    Equal scores go to the smaller item index.
+
+    Args:
+        items: (views, beams), best first, -1 behind the end.
+        scores: (views, beams) log-probabilities.
+    """
+    view, rank = np.nonzero(items >= 0)
+    found, place = np.unique(items[view, rank], return_inverse=True)
+    total = np.full(len(found), -np.inf)
+    np.logaddexp.at(total, place, scores[view, rank])
+    mean = total - np.log(len(items))
+    order = np.lexsort((found, -mean))
+    return Ranking(found[order], mean[order], np.bincount(place, minlength=len(found))[order])
+
+
 def complete(
-    ranking: Ranking, popular: NDArray[np.int64], k: int, held: NDArray[np.integer]
+    ranking: Ranking,
+    popular: NDArray[np.int64],
+    k: int,
+    held: NDArray[np.integer],
+    allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
     """The first `k` items of a ranking without those held back, filled up by the most popular of the rest.
 
-    Items held back only fall out: the others keep order and votes. The items that fill the list are not yet
-    in it and score -1, -2, ...: below every vote, and in the order of popularity.
+    Items held back only fall out: the others keep order and scores. The items that fill the list are not yet
+    in it and stand in the order of popularity. They score 1, 2, ... below 0, or below the least score of the
+    ranking where that is below 0: so -1, -2, ... behind votes, and below every log-probability.
 
     Args:
-        ranking: what the views found.
+        ranking: what the views found; already held to what is allowed.
         popular: (n_items,) all items, the most popular first.
-        k: items wanted; fewer come out only where the catalogue has no more that are not held back.
+        k: items wanted; fewer come out only where the catalogue has no more that are allowed and not held
+            back.
         held: items held back.
+        allowed: (n_items,) the items that may fill the list; left out, all may.
 
     Returns:
         Items int64, scores float64, both (at most k,), and how many of them fill the list.
     """
     kept = ~np.isin(ranking.items, held)
-    items, votes = ranking.items[kept][:k], ranking.votes[kept][:k]
-    candidates = popular[: k + len(held)]  # enough: at most len(items) + len(held) of them are taken
+    items, scores = ranking.items[kept][:k], ranking.scores[kept][:k]
+    if len(items) == k:
+        return items, scores, 0
+    may = popular if allowed is None else popular[allowed[popular]]
+    candidates = may[: k + len(held)]  # enough: at most len(items) + len(held) of them are taken
     fill = candidates[~np.isin(candidates, items) & ~np.isin(candidates, held)][: k - len(items)]
-    scores = np.concatenate((votes, -1.0 - np.arange(len(fill))))
-    return np.concatenate((items, fill)), scores, len(fill)
+    floor = min(0.0, ranking.scores.min(initial=0.0))
+    return (
+        np.concatenate((items, fill)),
+        np.concatenate((scores, floor - 1.0 - np.arange(len(fill)))),
+        len(fill),
+    )

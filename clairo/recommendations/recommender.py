@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -11,12 +10,17 @@ from typing import TYPE_CHECKING, Literal, Self
 from clairo import log
 from clairo.artifacts import Sequences
 from clairo.errors import InputError
+from clairo.recommendations.assortment import Assortment, IdLists, listed
 from clairo.recommendations.ensemble import Ranking, complete
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import SETTINGS, Search, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from os import PathLike
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _STAGES = ("sequences", "codes", "vocabulary", "model")
 
@@ -26,15 +30,21 @@ class Answer:
     """What is recommended after one history, and why.
 
     Attributes:
-        items: (original id, score), best first. A score above 0 is the sum of the views' votes, -1, -2, ...
-            mark the items that popularity adds where the views found no more.
+        items: (original id, score), best first. Scores of the model's items are sums of the views' votes,
+            above 0, or logs of averaged probabilities (see `Settings.ensemble`); those of the items that
+            popularity adds go down from there in steps of 1 (-1, -2, ... behind votes).
         source: `model`, or `popularity` where no item of the history is known.
         ignored: ids of the history that are not in the catalogue.
+        filled: how many items at the end popularity adds, because the views found no more; all of them where
+            it is the source.
+        unknown: ids of the allow and deny lists that are not in the catalogue.
     """
 
     items: list[tuple[str, float]]
     source: Literal["model", "popularity"]
     ignored: list[str]
+    filled: int = 0
+    unknown: list[str] = field(default_factory=list)
 
 
 class Recommender:
@@ -78,44 +88,88 @@ class Recommender:
         return self._search.settings
 
     def recommend(
-        self, history: Sequence[str], k: int = 10, mask_history: bool = True
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        mask_history: bool = True,
+        *,
+        allow: IdLists = None,
+        deny: IdLists = None,
     ) -> list[tuple[str, float]]:
         """The best `k` items after a history, as (original id, score), best first; see `Answer`.
+
+        With `allow` or `deny` the search itself looks at nothing else, so that an item that is rarely asked
+        for is found even if many likelier ones are out of stock. `mask_history` holds items back from what
+        the search found, as the evaluation does; to have the search do without them, name them in `deny`.
 
         Args:
             history: original item ids, oldest first. Ids that are not in the catalogue are ignored; a history
                 without any other gets the most popular items.
-            k: items wanted; fewer come out only where the catalogue has no more.
+            k: items wanted; fewer come out only where the catalogue has no more that may be recommended. If
+                it has none, the list is empty.
             mask_history: never recommend an item of the history.
+            allow: original ids of the items that alone may be recommended. Ids that are not in the catalogue
+                are ignored and named in `Answer.unknown`.
+            deny: original ids of items that may not be recommended, whatever `allow` says.
 
         Raises:
-            InputError: `history` is no sequence of ids, or `k` is no whole number above 0.
+            InputError: `history`, `allow` or `deny` is no sequence of ids, `k` is no whole number above 0, or
+                no id of `allow` is in the catalogue.
         """
-        return self.answer(history, k, mask_history).items
+        return self.answer(history, k, mask_history, allow=allow, deny=deny).items
 
     def recommend_many(
-        self, histories: Iterable[Sequence[str]], k: int = 10, mask_history: bool = True
+        self,
+        histories: Iterable[Sequence[str]],
+        k: int = 10,
+        mask_history: bool = True,
+        *,
+        allow: IdLists = None,
+        deny: IdLists = None,
     ) -> list[list[tuple[str, float]]]:
-        """The same as `recommend` for each of many histories, searched in batches."""
-        return [answer.items for answer in self.answer_many(histories, k, mask_history)]
+        """The same as `recommend` for each of many histories, searched in batches.
 
-    def answer(self, history: Sequence[str], k: int = 10, mask_history: bool = True) -> Answer:
+        `allow` and `deny` are ids for all histories, or a list of such lists, one for each history in order
+        (None where it has none). Of a history's own allow list no id need be in the catalogue: it then gets
+        an empty list.
+        """
+        answers = self.answer_many(histories, k, mask_history, allow=allow, deny=deny)
+        return [answer.items for answer in answers]
+
+    def answer(
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        mask_history: bool = True,
+        *,
+        allow: IdLists = None,
+        deny: IdLists = None,
+    ) -> Answer:
         """The same as `recommend`, with where the items come from and what was ignored."""
-        return self.answer_many([history], k, mask_history)[0]
+        return self.answer_many([history], k, mask_history, allow=allow, deny=deny)[0]
 
     def answer_many(
-        self, histories: Iterable[Sequence[str]], k: int = 10, mask_history: bool = True
+        self,
+        histories: Iterable[Sequence[str]],
+        k: int = 10,
+        mask_history: bool = True,
+        *,
+        allow: IdLists = None,
+        deny: IdLists = None,
     ) -> list[Answer]:
         """The same as `recommend_many`, with where the items come from and what was ignored."""
         _check_k(k)
         if isinstance(histories, str):
             raise InputError("histories must be a list of histories, not one text")
-        asked = [_ids(history) for history in histories]
+        asked = [listed(history, "a history") for history in histories]
         known = Histories.of([[self._row[item] for item in ids if item in self._row] for ids in asked])
-        rankings = self._search.rank(known)
+        some = None
+        if allow is not None or deny is not None:
+            some = Assortment.of(self._row, len(asked), allow=allow, deny=deny)
+        rankings = self._search.rank(known, some)
         return [
-            self._answer(ids, known, row, rankings[row], k, mask_history=mask_history)
-            for row, ids in enumerate(asked)
+            self._answer(ids, known[row], ranking, k, row, some, mask_history=mask_history)
+            for row, (ids, ranking) in enumerate(zip(asked, rankings, strict=True))
         ]
 
     def history(self, user: str) -> list[str]:
@@ -143,14 +197,27 @@ class Recommender:
         return self._titles[self._row[item]]
 
     def _answer(
-        self, ids: list[str], known: Histories, row: int, ranking: Ranking, k: int, *, mask_history: bool
+        self,
+        ids: list[str],
+        known: NDArray[np.uint32],
+        ranking: Ranking,
+        k: int,
+        row: int,
+        assortment: Assortment | None,
+        *,
+        mask_history: bool,
     ) -> Answer:
-        held = known[row] if mask_history else known[row][:0]
-        items, scores, _ = complete(ranking, self._search.popular, min(k, len(self._names)), held)
+        held = known if mask_history else known[:0]
+        allowed = None if assortment is None else assortment.allows(row)
+        items, scores, filled = complete(
+            ranking, self._search.popular, min(k, len(self._names)), held, allowed
+        )
         return Answer(
             items=[(self._names[item], float(score)) for item, score in zip(items, scores, strict=True)],
-            source="model" if len(known[row]) else "popularity",
+            source="model" if len(known) else "popularity",
             ignored=[item for item in dict.fromkeys(ids) if item not in self._row],
+            filled=filled,
+            unknown=assortment.not_known(row) if assortment else [],
         )
 
     @cached_property
@@ -184,21 +251,9 @@ def _settings(folder: Path) -> Settings:
     from clairo import config as configuration
 
     run = configuration.load(str(config)) if config.is_file() else configuration.Config()
-    usual = run.recommendations
-    return Settings(usual.beams, usual.views, usual.normalise, usual.batch_size, run.seed)
+    return Settings.of(run.recommendations, seed=run.seed)
 
 
 def _check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise InputError(f"k must be a whole number above 0, not {k!r}")
-
-
-def _ids(history: Sequence[str]) -> list[str]:
-    """The history as a list of ids; one text in place of a list is a mistake that would pass unseen."""
-    if isinstance(history, str | bytes) or not isinstance(history, Iterable):
-        raise InputError(f"a history must be a list of item ids, not {history!r}")
-    ids = list(history)
-    wrong = [item for item in ids if not isinstance(item, str)]
-    if wrong:
-        raise InputError(f"a history must hold item ids as text, not {wrong[0]!r}")
-    return [str(item) for item in ids]

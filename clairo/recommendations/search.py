@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from clairo import rng
 from clairo.artifacts import Codes, Sequences, store
 from clairo.errors import InputError
-from clairo.recommendations.ensemble import NOTHING, Ranking, vote
+from clairo.recommendations.ensemble import NOTHING, Ranking, average, vote
 from clairo.recommendations.rivals import Popularity
 from clairo.tokens import Trie, encode_inputs
 from clairo.vocabulary import Encoder, Vocabulary
@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from clairo.config import RecommendationsConfig
+    from clairo.model.exact import ExactSearch
     from clairo.model.search import BeamSearch
+    from clairo.recommendations.assortment import Assortment
     from clairo.recommendations.histories import Histories
 
 SETTINGS = "settings.json"
+_SEARCHES = ("beam", "exact")
+_ENSEMBLES = {"votes": vote, "probabilities": average}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Settings:
         normalise: what the probabilities of a step sum to one over (see `clairo.model.search`).
         batch_size: histories searched at once.
         seed: of the run; the permutations derive from it.
+        search: `beam`, or `exact`, which scores the whole catalogue.
+        ensemble: how views make one list, see `clairo.recommendations.ensemble`.
     """
 
     beams: int
@@ -43,6 +50,14 @@ class Settings:
     normalise: Literal["trie", "vocabulary"]
     batch_size: int
     seed: int
+    search: Literal["beam", "exact"] = "beam"  # files written before there was a choice lack it
+    ensemble: Literal["votes", "probabilities"] = "votes"
+
+    @classmethod
+    def of(cls, cfg: RecommendationsConfig, seed: int) -> Self:
+        """Those that a configuration asks for."""
+        names = (field.name for field in fields(cls) if field.name != "seed")
+        return cls(**{name: getattr(cfg, name) for name in names}, seed=seed)
 
     def save(self, folder: Path) -> None:
         """Write `settings.json` into `folder`."""
@@ -52,13 +67,20 @@ class Settings:
     def load(cls, folder: Path) -> Self:
         """Read `settings.json` of `folder`; a missing or damaged file is an InputError."""
         found = store.read_json(folder / SETTINGS)
+        hint = "run the recommendations stage again"
         try:
-            return cls(**found)
+            settings = cls(**found)
         except TypeError:
             raise InputError(
-                f"{folder / SETTINGS} is damaged: it has other keys than expected",
-                hint="run the recommendations stage again",
+                f"{folder / SETTINGS} is damaged: it has other keys than expected", hint=hint
             ) from None
+        if settings.search not in _SEARCHES or settings.ensemble not in _ENSEMBLES:
+            raise InputError(
+                f"{folder / SETTINGS} is damaged: no search {settings.search!r} with the ensemble "
+                f"{settings.ensemble!r} is known",
+                hint=hint,
+            )
+        return settings
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,7 @@ class Search:
     """A model, its vocabulary and a catalogue, ready to rank items after any history.
 
     Attributes:
-        beam_search: over `trie`, on the device of the model.
+        find: the search over `trie`, on the device of the model.
         vocabulary: what the codes are encoded by.
         encoder: encodes histories.
         trie: sequences of the catalogue.
@@ -76,7 +98,7 @@ class Search:
         settings: beams, views, ...
     """
 
-    beam_search: BeamSearch
+    find: BeamSearch | ExactSearch
     vocabulary: Vocabulary
     encoder: Encoder
     trie: Trie
@@ -102,6 +124,7 @@ class Search:
             InputError: one is missing or damaged, or they are not of one run.
         """
         from clairo.model import saved
+        from clairo.model.exact import ExactSearch
         from clairo.model.search import BeamSearch
 
         table = Codes.load(codes)
@@ -114,8 +137,12 @@ class Search:
         trie = Trie.build(*encoder.canonical())
         network, meta = saved.load(model, device)
         meta.check(words)
+        kind = ExactSearch if settings.search == "exact" else BeamSearch
+        # The average over exact views is exact itself if nothing is cut off.
+        whole = settings.search == "exact" and settings.ensemble == "probabilities"
+        beams = trie.n_items if whole else settings.beams
         return cls(
-            beam_search=BeamSearch(network, trie, beams=settings.beams, normalise=settings.normalise),
+            find=kind(network, trie, beams=beams, normalise=settings.normalise),
             vocabulary=words,
             encoder=encoder,
             trie=trie,
@@ -125,8 +152,10 @@ class Search:
             settings=settings,
         )
 
-    def rank(self, histories: Histories) -> list[Ranking]:
-        """Everything that the views of each history find, by their votes; nothing after an empty history.
+    def rank(self, histories: Histories, assortment: Assortment | None = None) -> list[Ranking]:
+        """Everything that the views of each history find, as one list; nothing after an empty history.
+
+        Only items of the assortment are looked for, if there is one.
 
         A ranking depends on the history alone, not on whose it is or what it is searched together with (but
         for the last bits of the log-probabilities, in which a batch's padding can show).
@@ -135,20 +164,24 @@ class Search:
         rows = np.flatnonzero(histories.lengths > 0)
         for start in range(0, len(rows), self.settings.batch_size):
             batch = rows[start : start + self.settings.batch_size]
-            items, scores = self._search(histories.take(batch).latest(self.max_history))
+            allowed = None if assortment is None else assortment.mask(batch)
+            items, scores = self.views(histories.take(batch), allowed)
             for row, found, score in zip(batch, items, scores, strict=True):
-                rankings[row] = vote(found, score)
+                rankings[row] = _ENSEMBLES[self.settings.ensemble](found, score)
         return rankings
 
-    def _search(self, histories: Histories) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def views(
+        self, histories: Histories, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Items and log-probabilities that each view finds, both (n_histories, views, beams).
 
-        View v of any history is permuted by row v of one seed.
+        View v of any history is permuted by row v of one seed. `allowed`, (n_histories or 1, n_items), holds
+        for all views of a history; left out, every item is allowed.
         """
         import torch
 
         views, n = self.settings.views, len(histories)
-        every = histories.take(np.repeat(np.arange(n), views))
+        every = histories.latest(self.max_history).take(np.repeat(np.arange(n), views))
         ids, mask = encode_inputs(
             self.encoder,
             every.offsets,
@@ -156,6 +189,7 @@ class Search:
             seed=rng.derive(self.settings.seed, "recommendations", "views"),
             rows=np.tile(np.arange(views, dtype=np.uint64), n),
         )
-        items, scores = self.beam_search(torch.from_numpy(ids), torch.from_numpy(mask))
+        may = None if allowed is None else torch.from_numpy(allowed)
+        items, scores = self.find(torch.from_numpy(ids), torch.from_numpy(mask), may)
         shape = (n, views, -1)
         return items.cpu().numpy().reshape(shape), scores.cpu().double().numpy().reshape(shape)

@@ -40,7 +40,7 @@ def make(
     tables.announce()
     histories = Sequences.load(sequences)
     samples = [Sample.draw(histories, split, size=cfg.users, seed=seed) for split in SPLITS]
-    settings = Settings(cfg.beams, cfg.views, cfg.normalise, cfg.batch_size, seed)
+    settings = Settings.of(cfg, seed)
     search = Search.load(
         model=model,
         vocabulary=vocabulary,
@@ -50,7 +50,8 @@ def make(
         device=cfg.device,
     )
     k = min(cfg.k, histories.n_items)
-    report: dict[str, Any] = {"k": k, "beams": cfg.beams, "views": cfg.views, "normalise": cfg.normalise}
+    how = ("beams", "views", "normalise", "ensemble")
+    report: dict[str, Any] = {"k": k} | {name: getattr(cfg, name) for name in how}
     report |= _model(search, histories, samples, k, out)
     report |= _rivals(cfg.item2item, histories, samples, k, out)
     settings.save(out)
@@ -77,7 +78,7 @@ def _model(search: Search, sequences: Sequences, samples: list[Sample], k: int, 
     ]
     tables.write(out / "recommendations.parquet", sequences, lists)
     wrong = invalid(np.arange(search.trie.n_items), search.trie, search.vocabulary, search.features)
-    report: dict[str, Any] = {"search": _speed(samples, found)}
+    report: dict[str, Any] = {"search": {"kind": search.settings.search} | _speed(samples, found)}
     for sample, run in zip(samples, found, strict=True):
         generated, bad = int(run.generated.sum()), int(run.generated[wrong].sum())
         for condition in sample.conditions:

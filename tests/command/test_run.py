@@ -165,6 +165,24 @@ def test_a_moved_run_recommends_without_the_raw_files(run: Any) -> None:
     assert [score for _, score in direct] == pytest.approx([row["score"] for row in by_items["items"]])
 
 
+def test_allow_and_deny_lists_are_files_or_ids(run: Any) -> None:
+    stock = run.write("stock.txt", "I001\n I002 \n\nI003\nsold-out\n")
+    typed = run.type("recommend", run.out, "--items", "I004", "--allow", "I001,I002,I003,sold-out", "--json")
+    read = run.type("recommend", run.out, "--items", "I004", "--allow", stock, "--json")
+    assert read.out == typed.out
+    reply = json.loads(read.out)
+    assert {row["item"] for row in reply["items"]} == {"I001", "I002", "I003"}
+    assert (reply["unknown"], reply["filled"]) == (["sold-out"], 0)
+    assert "1 ids to allow or deny are not in the catalogue, ignored: sold-out" in read.err
+    assert "only 3 items may be recommended" in read.err
+    denied = run.type("recommend", run.out, "--items", "I002", "--allow", stock, "--deny", "I003", "--json")
+    assert [row["item"] for row in json.loads(denied.out)["items"]] == ["I001"]
+    nobody = run.type("recommend", run.out, "--items", "", "--allow", stock, "-k", 2, "--json")
+    reply = json.loads(nobody.out)
+    assert (reply["source"], reply["filled"], len(reply["items"])) == ("popularity", 2, 2)
+    assert {row["item"] for row in reply["items"]} <= {"I001", "I002", "I003"}
+
+
 @pytest.mark.parametrize("history", ["", "NOBODY,KNOWS"])
 def test_an_unknown_history_gets_popularity_and_the_answer_says_so(run: Any, history: str) -> None:
     answer = run.type("recommend", run.out, "--items", history, "-k", 3, "--json")
@@ -179,6 +197,9 @@ def test_an_unknown_history_gets_popularity_and_the_answer_says_so(run: Any, his
     [
         (["recommend", "--user", "NOBODY"], "NOBODY"),
         (["recommend", "--items", "I001", "-k", "0"], "k"),
+        (["recommend", "--items", "I001", "--allow", "no-such-file.txt"], "none of the 1 ids of allow"),
+        (["recommend", "--items", "I001", "--allow", ""], "--allow '' holds no id"),
+        (["recommend", "--items", "I001", "--deny", " , "], "--deny ' , ' holds no id"),
         (["describe", "NOTHING"], "NOTHING"),
         (["describe", "0"], "'0'"),
         (["describe", "999999"], "999999"),

@@ -1,6 +1,7 @@
 """The stage on a tiny run: what the lists hold, what is counted, and that an interruption leaves no trace."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,7 +168,7 @@ def test_equal_histories_get_equal_rankings_in_any_batch(
     assert len(rankings[1].items) == 0
     for ranking in (rankings[3], rankings[4]):
         assert ranking.items.tolist() == rankings[0].items.tolist()
-        assert ranking.votes.tolist() == rankings[0].votes.tolist()
+        assert ranking.scores.tolist() == rankings[0].scores.tolist()
 
 
 def test_an_empty_history_gets_popularity(made: tuple[Path, dict[str, Any]], sequences: Sequences) -> None:
@@ -375,3 +376,58 @@ def test_codes_of_other_items_are_refused(
             settings=plan,
             device="cpu",
         )
+
+
+@pytest.mark.parametrize("kind", ["beam", "exact"])
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ("vocabulary", "trained for a vocabulary of 81 tokens and 3 categories, not 85 and 3"),
+        ("category", "features: 2 categories, but the vocabulary has 3"),
+        ("value", r"features\[9, 0\]: value 7 of category 0"),
+        ("twin", r"features\[9\]: the same features as item 8"),
+    ],
+)
+def test_a_catalogue_or_vocabulary_that_does_not_fit_is_refused_before_the_first_batch(
+    run_folder: Path,
+    sequences: Sequences,
+    settings: RecommendationsConfig,
+    tmp_path: Path,
+    kind: str,
+    harm: str,
+    words: str,
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    folders = {stage: tmp_path / "run" / stage for stage in ("model", "vocabulary", "codes")}
+    codes = Codes.load(folders["codes"])
+    features, names, sizes = codes.features, codes.names, codes.cardinalities
+    if harm == "vocabulary":
+        other = Vocabulary.train(features, *sequences.training(), size=85, cardinalities=sizes)
+        other.save(folders["vocabulary"] / "vocabulary.json")
+    elif harm == "category":
+        features, names, sizes = np.argwhere(np.ones((14, 5))).astype(np.uint32), names[:2], [14, 5]
+    elif harm == "value":
+        features[9, 0] = 7
+    else:
+        features[9] = features[8]
+    Codes(codes.ids, features, names, sizes).save(folders["codes"])
+    plan = Settings.of(settings.model_copy(update={"search": kind}), seed=0)
+    with pytest.raises(InputError, match=words):
+        Search.load(**folders, sequences=sequences, settings=plan, device="cpu")
+
+
+def test_an_exact_average_needs_no_popularity_and_is_what_the_report_says(
+    run_stage: Make, settings: RecommendationsConfig, made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    report = run_stage(settings.model_copy(update={"search": "exact", "ensemble": "probabilities"}), tmp_path)
+    assert (report["search"]["kind"], report["ensemble"]) == ("exact", "probabilities")
+    assert (made[1]["search"]["kind"], made[1]["ensemble"]) == ("beam", "votes")
+    assert report["test"]["lists_filled"] == report["test"]["empty_histories"]
+    assert report["test"]["generated"] == 70 * 3 * (
+        report["test"]["users"] - report["test"]["empty_histories"]
+    )
+    assert report["test"]["invalid"] == 0
+    for row in rows_of(tmp_path, "recommendations"):
+        assert len(row["items"]) == 50
+        assert all(score < 0 for score in row["scores"])
+        assert (np.diff(row["scores"]) <= 0).all()
