@@ -244,7 +244,9 @@ class ModelConfig(Section):
     max_history: Positive = 20
     """Latest events that the model reads."""
     batch_size: Positive = 256
-    """Examples a step."""
+    """Examples a step, of all processes together."""
+    accumulate: Positive | Literal["auto"] = 1
+    """Parts that a batch is taken in, one after the other, to need less memory; `auto`: as it asks for."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Peak learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
@@ -420,7 +422,8 @@ _PATHS = frozenset(
         "start_from",
     }
 )
-_SPEED = frozenset({"threads", "checkpoint_minutes"})
+# Of `accumulate` a result depends no more than of the number of processes: rounding, and what dropout draws.
+_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate"})
 
 
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:

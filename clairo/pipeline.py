@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import clairo
 from clairo import config as configuration
-from clairo import interrupts
+from clairo import interrupts, processes
 from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
 from clairo.config import Config, Section
 from clairo.errors import InputError
 from clairo.log import logger
+from clairo.processes import Word
 
 CONFIG_FILE = "config.toml"
 LIBRARIES = (
@@ -56,6 +57,7 @@ def _codes_needs(config: Config) -> tuple[str, ...]:
     return ("fused", "sequences") if config.codes.source == "opq" else ("sequences",)
 
 
+_TOGETHER = frozenset({"model"})  # stages that all processes of a command make, the others the main one alone
 _SEARCH = ("model", "vocabulary", "codes", "sequences")
 STAGES = {
     stage.name: stage
@@ -94,19 +96,24 @@ class State:
 def run(config: Config, folder: Path, *, until: str | None = None) -> Path:
     """Run the stages that `config` needs, up to `until`, and return the folder of the last.
 
-    A stage whose fingerprint stands is not run again; for the others the log says what changed.
+    A stage whose fingerprint stands is not run again; for the others the log says what changed. Of several
+    processes (see `clairo.processes`) the main one runs the stages, and the others help it train.
 
     Raises:
         InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
     """
     stages = _upto(config, until)
-    store = Store(folder)
+    store, word = Store(folder), Word()
+    if not processes.is_main():
+        _help(config, store, word)
+        return store.folder(stages[-1])
     with store.locked():
         for name in stages:  # bad paths are found before the first stage spends an hour
             _check_outside(_files(name, config), folder)
         write_text(folder / CONFIG_FILE, configuration.dump(config))
         for name in stages:
-            _ensure(name, config, store)
+            _ensure(name, config, store, word)
+    word.end()
     return store.folder(stages[-1])
 
 
@@ -117,7 +124,7 @@ def report(config: Config, folder: Path) -> Path:
         raise InputError(f"{folder} has no recommendations yet", hint="finish the run with `clairo run`")
     with store.locked():
         parts = _parts("report", config, store)
-        _make("report", config, store, parts)
+        _make("report", config, store, parts, Word())
     return store.folder("report")
 
 
@@ -172,7 +179,14 @@ def _reasons(manifest: Manifest, parts: dict[str, Any], store: Store) -> list[st
     return changes(manifest.parts, parts) + [f"{item} was changed" for item in store.damaged(manifest)]
 
 
-def _ensure(name: str, config: Config, store: Store) -> None:
+def _help(config: Config, store: Store, word: Word) -> None:
+    """Make along what the main process says it makes; it alone publishes."""
+    for name, work in word.heard():
+        section = getattr(config, name)
+        _room(name).make(section, **_upstream(name, config, store), out=Path(work), seed=config.seed)
+
+
+def _ensure(name: str, config: Config, store: Store, word: Word) -> None:
     manifest, parts = store.manifest(name), _parts(name, config, store)
     if manifest is not None:
         reasons = _reasons(manifest, parts, store)
@@ -180,16 +194,18 @@ def _ensure(name: str, config: Config, store: Store) -> None:
             logger.info("%s: stands", name)
             return
         logger.info("%s: made again, because of %s", name, "; ".join(reasons))
-    _make(name, config, store, parts)
+    _make(name, config, store, parts, word)
 
 
-def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> None:
+def _make(name: str, config: Config, store: Store, parts: dict[str, Any], word: Word) -> None:
     fingerprint = digest(parts)
     work = store.begin(name, fingerprint)
     _reset_peak_memory()
     start = time.monotonic()
     room = _room(name)
     section = getattr(config, name)
+    if name in _TOGETHER:
+        word.say([name, str(work)])
     if name == "report":
         summary = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
     else:
