@@ -275,6 +275,9 @@ class ModelConfig(Section):
     """Minutes between checkpoints inside an epoch; every epoch ends with one."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision, as accelerate names it."""
+    tracker: str = "none"
+    """Where losses, rates and metrics are logged: `none`, `tensorboard` (into the run's folder `logs`), or
+    another name that accelerate knows (`wandb`, `mlflow`, ...)."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto`: the accelerator that accelerate finds; `cpu`: never one."""
 
@@ -423,7 +426,7 @@ _PATHS = frozenset(
     }
 )
 # Of `accumulate` a result depends no more than of the number of processes: rounding, and what dropout draws.
-_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate"})
+_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate", "tracker"})
 
 
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from clairo.log import logger
 from clairo.processes import Word
 
 CONFIG_FILE = "config.toml"
+LOGS = "logs"  # of training, to be watched: no part of any artefact
 LIBRARIES = (
     "faiss-cpu",
     "numpy",
@@ -110,6 +111,8 @@ def run(config: Config, folder: Path, *, until: str | None = None) -> Path:
     with store.locked():
         for name in stages:  # bad paths are found before the first stage spends an hour
             _check_outside(_files(name, config), folder)
+        if "model" in stages and config.model.tracker != "none":
+            _room("model").check_tracker(config.model.tracker)
         write_text(folder / CONFIG_FILE, configuration.dump(config))
         for name in stages:
             _ensure(name, config, store, word)
@@ -206,10 +209,11 @@ def _make(name: str, config: Config, store: Store, parts: dict[str, Any], word: 
     section = getattr(config, name)
     if name in _TOGETHER:
         word.say([name, str(work)])
+    logs = {"logs": store.run / LOGS / fingerprint[:8]} if name == "model" else {}
     if name == "report":
         summary = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
     else:
-        summary = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed)
+        summary = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed, **logs)
     seconds = time.monotonic() - start
     manifest = Manifest(
         stage=name,

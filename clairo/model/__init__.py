@@ -2,5 +2,6 @@
 
 from clairo.model.stage import make
 from clairo.model.start import inputs
+from clairo.model.tracking import check as check_tracker
 
-__all__ = ["inputs", "make"]
+__all__ = ["check_tracker", "inputs", "make"]

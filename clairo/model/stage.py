@@ -15,6 +15,7 @@ from clairo.model.examples import Batches, Examples
 from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
 from clairo.model.start import start
+from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
 from clairo.tokens import Trie, n_model_ids
@@ -23,17 +24,25 @@ from clairo.vocabulary import FILE, Vocabulary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from accelerate import Accelerator
     from transformers import T5ForConditionalGeneration
 
     from clairo.config import ModelConfig
 
 HISTORY = "history.json"
 # Between attempts at one training; what `start_from` holds is part of the stage's fingerprint.
-_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "accumulate", "start_from"}
+_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "accumulate", "tracker", "start_from"}
 
 
 def make(
-    cfg: ModelConfig, *, vocabulary: Path, codes: Path, sequences: Path, out: Path, seed: int
+    cfg: ModelConfig,
+    *,
+    vocabulary: Path,
+    codes: Path,
+    sequences: Path,
+    out: Path,
+    seed: int,
+    logs: Path | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave `best/`, `model.json` and `history.json` in `out`.
 
@@ -50,20 +59,25 @@ def make(
         sequences: folder of the sequences stage.
         out: folder to write.
         seed: of weights, batches, permutations, dropout and the validation sample.
+        logs: folder for the files of `cfg.tracker`; `logs` beside `out` if left out.
 
     Returns:
         Parameters, examples, epochs, best epoch and its validation metrics, steps a second, seconds; nothing
         in a process that is not the main one.
 
     Raises:
-        InputError: the inputs do not fit one another, or there is nothing to train or to validate on.
+        InputError: the inputs do not fit one another, there is nothing to train or to validate on, or the
+            tracker is not there.
         ClairoError: the loss became no number, or an accelerator ran out of memory.
     """
     checkpoints = Checkpoints(out / "last", _settings(cfg, seed))
     if not (out / saved.META).is_file():
         data = _Data(Vocabulary.load(vocabulary / FILE), Codes.load(codes), Sequences.load(sequences))
         data.check()
-        _train(cfg, data, checkpoints, out, seed)
+        accelerator = make_accelerator(
+            cfg.device, cfg.precision, tracker=cfg.tracker, logs=logs or out.parent / "logs"
+        )
+        _train(cfg, data, checkpoints, accelerator, out, seed)
     if not processes.is_main():
         return {}
     checkpoints.clear()
@@ -93,9 +107,10 @@ class _Data:
             )
 
 
-def _train(cfg: ModelConfig, data: _Data, checkpoints: Checkpoints, out: Path, seed: int) -> None:
+def _train(
+    cfg: ModelConfig, data: _Data, checkpoints: Checkpoints, accelerator: Accelerator, out: Path, seed: int
+) -> None:
     examples = Examples.of(*data.histories.training(), cfg.max_history)
-    accelerator = make_accelerator(cfg.device, cfg.precision)
     group = Group(accelerator.process_index, accelerator.num_processes, accelerator.device)
     model = _network(cfg, data, seed)
     trainer = Trainer(
@@ -106,6 +121,7 @@ def _train(cfg: ModelConfig, data: _Data, checkpoints: Checkpoints, out: Path, s
         checkpoints,
         accelerator,
         group,
+        Track(accelerator, _settings(cfg, seed), is_main=group.is_main),
         accumulate=cfg.accumulate,
         seed=seed,
         epochs=cfg.epochs,

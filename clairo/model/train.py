@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 from accelerate.state import AcceleratorState
+from accelerate.utils import ProjectConfiguration
 
 from clairo import log
 from clairo.errors import ClairoError, InputError
-from clairo.model import memory, schedule
+from clairo.model import memory, schedule, tracking
 from clairo.model.checkpoint import Checkpoints, Progress
 from clairo.model.gradients import Accumulate, Gradients
 from clairo.model.network import parameter_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from clairo.model.examples import Batch, Batches
     from clairo.model.group import Group
     from clairo.model.loss import TrieLoss, VocabularyLoss
+    from clairo.model.tracking import Track
 
 _CHOSEN_BY = "ndcg@10"
 _SMALLER = "the model itself is too large: lower model.d_model, model.d_ff, model.layers or vocabulary.size"
@@ -37,12 +40,21 @@ _SETTLE_EVERY = 16  # steps between looks at the loss, each of which waits for a
 _LONGEST_WAIT = timedelta(days=1)
 
 
-def make_accelerator(device: str, precision: str) -> Accelerator:
+def make_accelerator(
+    device: str, precision: str, *, tracker: str = tracking.NONE, logs: Path | None = None
+) -> Accelerator:
     """What accelerate knows of this machine, with `device` "cpu" forcing the CPU.
 
+    Args:
+        device: "auto" or "cpu".
+        precision: mixed precision as accelerate names it.
+        tracker: what to log with (see `clairo.model.tracking`).
+        logs: folder of the files of a tracker that writes some.
+
     Raises:
-        InputError: the device does not have this precision.
+        InputError: the device does not have this precision, or there is no such tracker.
     """
+    tracking.check(tracker)
     # Accelerate keeps one state a process; a second training in it may want another device or precision.
     AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
     hint = "set model.precision to bf16 or no"
@@ -50,6 +62,8 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         accelerator = Accelerator(
             cpu=device == "cpu",
             mixed_precision=precision,
+            log_with=None if tracker == tracking.NONE else tracker,
+            project_config=ProjectConfiguration(logging_dir=None if logs is None else str(logs)),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
         )
     except (ValueError, ImportError) as error:
@@ -72,6 +86,7 @@ class Trainer:
         checkpoints: where to go on from, and where to save.
         accelerator: device and precision.
         group: the processes that train together.
+        track: where to log losses, rates and metrics.
         accumulate: see `Gradients`.
         seed: of dropout.
         epochs: most epochs; the schedule ends there.
@@ -94,6 +109,7 @@ class Trainer:
         checkpoints: Checkpoints,
         accelerator: Accelerator,
         group: Group,
+        track: Track,
         *,
         accumulate: Accumulate,
         seed: int,
@@ -111,7 +127,7 @@ class Trainer:
         self.best_weights: dict[str, Tensor] = {}
         self._network = network.to(accelerator.device)
         self._batches, self._validate, self._checkpoints = batches, validate, checkpoints
-        self._accelerator, self._group = accelerator, group
+        self._accelerator, self._group, self._track = accelerator, group, track
         self._epochs, self._patience, self._evaluate_every = epochs, patience, evaluate_every
         self._learning_rate, self._gradient_norm = learning_rate, gradient_norm
         self._total = epochs * batches.per_epoch
@@ -132,7 +148,8 @@ class Trainer:
             accumulate=accumulate,
         )
         self._bytes = sum(int(p.numel()) * int(p.element_size()) for p in network.parameters())
-        self._unsettled: list[Tensor] = []
+        self._unsettled: list[tuple[Tensor, Tensor]] = []
+        self._unlogged_seconds = 0.0
         self._clock = time.monotonic()
         self._saved_at = 0.0
 
@@ -144,7 +161,10 @@ class Trainer:
         """
         self._restore()
         device = self._accelerator.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with (
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            self._track.opened(self.progress.step),
+        ):
             while not self._over():
                 self._run_epoch()
 
@@ -173,7 +193,9 @@ class Trainer:
             shown.advance(state.batch)
             for batch in batches:
                 self._step(batch)
-                state.training_seconds += self._tick()
+                passed = self._tick()
+                state.training_seconds += passed
+                self._unlogged_seconds += passed
                 shown.advance()
                 if state.batch % _SETTLE_EVERY == 0:
                     self._settle()
@@ -187,15 +209,17 @@ class Trainer:
 
     def _step(self, batch: Batch) -> None:
         state = self.progress
-        rate = self._learning_rate * schedule.factor(state.step, warmup=self._warmup, total=self._total)
+        self._rate = rate = self._learning_rate * schedule.factor(
+            state.step, warmup=self._warmup, total=self._total
+        )
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         loss = self._gradients(batch, state.step, to_come=self._to_come())
-        self._accelerator.clip_grad_norm_(self._network.parameters(), self._gradient_norm)
+        norm = self._accelerator.clip_grad_norm_(self._network.parameters(), self._gradient_norm)
         with memory.needed_for("the optimizer", self._accelerator.device, _SMALLER):
             self._stepper.step()
         self._stepper.zero_grad()
-        self._unsettled.append(loss)
+        self._unsettled.append((loss, norm))
         state.step += 1
         state.batch += 1
 
@@ -207,16 +231,30 @@ class Trainer:
 
     def _settle(self) -> None:
         """Add up the losses since the last look, and refuse to go on if one is no number."""
-        losses = torch.stack(self._unsettled).tolist() if self._unsettled else []
+        if not self._unsettled:
+            return
+        losses, norms = (torch.stack(values).tolist() for values in zip(*self._unsettled, strict=True))
         self._unsettled.clear()
         for loss in losses:
             self.progress.loss += loss
+        self._log_steps(losses, norms)
         if not math.isfinite(self.progress.loss):
             raise ClairoError(
                 f"the loss is no longer a number (epoch {self.progress.epoch + 1}, "
                 f"step {self.progress.step} or up to {_SETTLE_EVERY} steps before)",
                 hint=f"lower model.learning_rate (now {self._learning_rate:g}), or set model.precision to no",
             )
+
+    def _log_steps(self, losses: list[float], norms: list[float]) -> None:
+        """Log the means of some steps."""
+        values = {
+            "train/loss": sum(losses) / len(losses),
+            "train/gradient_norm": sum(norms) / len(norms),
+            "train/learning_rate": self._rate,
+            "train/steps_per_second": len(losses) / max(self._unlogged_seconds, 1e-9),
+        }
+        self._unlogged_seconds = 0.0
+        self._track.write(values, self.progress.step)
 
     def _close_epoch(self) -> None:
         """Validate if it is time to, note the epoch, save."""
@@ -231,8 +269,10 @@ class Trainer:
         }
         last = state.epoch + 1 == self._epochs or self._out_of_time()
         if last or (state.epoch + 1) % self._evaluate_every == 0:
-            entry |= self._evaluate()
-            entry["validation_seconds"] = self._tick()
+            found = self._evaluate()
+            entry |= {**found, "validation_seconds": self._tick()}
+            logged = {f"validation/{name}": value for name, value in found.items()}
+            self._track.write({**logged, "validation/epoch": state.epoch + 1}, state.step)
         state.history.append(entry)
         log.logger.info(_line(entry))
         state.epoch, state.batch, state.loss, state.training_seconds = state.epoch + 1, 0, 0.0, 0.0

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from clairo.config import ModelConfig
 from clairo.model import make
@@ -22,12 +21,12 @@ def main() -> None:
     world, jobs = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     folders = {stage: world / stage for stage in ("vocabulary", "codes", "sequences")}
     if f"--die={os.environ['RANK']}" in sys.argv:
-        Trainer._settle = _die  # type: ignore[method-assign]
+        Trainer._settle = _die  # type: ignore[assignment,method-assign]
     for out, config in jobs:
         make(ModelConfig.model_validate(config), **folders, out=Path(out), seed=0)
 
 
-def _die(*_: Any) -> None:
+def _die(_: Trainer) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
