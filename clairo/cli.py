@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import clairo
-from clairo import interrupts, log
+from clairo import interrupts, log, processes
 from clairo.errors import ClairoError, InputError
 
 
@@ -35,7 +35,8 @@ class _Guarded(TyperGroup):
             message, code = "out of memory", 1
         except OSError as error:
             message, code = _fault(error), 1
-        print(f"clairo: {message}", file=sys.stderr)
+        who = "clairo" if processes.is_main() else f"clairo (process {processes.rank()})"
+        print(f"{who}: {message}", file=sys.stderr)
         raise typer.Exit(code)
 
 
@@ -73,7 +74,10 @@ def _common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more")] = False,
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
-    log.setup(progress.value, verbose=verbose)
+    # Of several processes one speaks; what goes wrong in another is still told.
+    log.setup(progress.value if processes.is_main() else "silent", verbose=verbose)
+    if not processes.is_main():
+        log.logger.setLevel("WARNING")
     if version:
         print(f"clairo {clairo.__version__}")
         raise typer.Exit
@@ -101,7 +105,8 @@ def run(
 
     settings = configuration.load(config, overrides or (), data=data)
     folder = pipeline.run(settings, out or Path("runs") / Path(config).stem, until=until, start=start)
-    print(folder / "report.html" if folder.name == "report" else folder)
+    if processes.is_main():
+        print(folder / "report.html" if folder.name == "report" else folder)
 
 
 @app.command()

@@ -243,7 +243,9 @@ class ModelConfig(Section):
     max_history: Positive = 20
     """Latest events that the model reads."""
     batch_size: Positive = 256
-    """Examples a step."""
+    """Examples a step, of all processes together."""
+    accumulate: Positive | Literal["auto"] = 1
+    """Parts that a batch is taken in, one after the other, to need less memory; `auto`: as it asks for."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Peak learning rate of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
@@ -272,6 +274,9 @@ class ModelConfig(Section):
     """Minutes between checkpoints inside an epoch; every epoch ends with one."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision, as accelerate names it."""
+    tracker: str = "none"
+    """Where losses, rates and metrics are logged: `none`, `tensorboard` (into the run's folder `logs`), or
+    another name that accelerate knows (`wandb`, `mlflow`, ...)."""
     device: Literal["auto", "cpu"] = "auto"
     """`auto`: the accelerator that accelerate finds; `cpu`: never one."""
 
@@ -428,7 +433,8 @@ _PATHS = frozenset(
         "start_from",
     }
 )
-_SPEED = frozenset({"threads", "checkpoint_minutes"})
+# Of `accumulate` a result depends no more than of the number of processes: rounding, and what dropout draws.
+_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate", "tracker"})
 
 
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:

@@ -14,15 +14,17 @@ from typing import Any, Literal
 
 import clairo
 from clairo import config as configuration
-from clairo import interrupts
+from clairo import interrupts, processes
 from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
 from clairo.config import Config, Section
 from clairo.errors import ConfigError, InputError
 from clairo.log import logger
+from clairo.processes import Word
 
 CONFIG_FILE = "config.toml"
 ADDED = "added"
 """Key in the parts of a fingerprint where `clairo add` made or copied the artefact: whence, and of what."""
+LOGS = "logs"  # of training, to be watched: no part of any artefact
 LIBRARIES = (
     "faiss-cpu",
     "numpy",
@@ -58,6 +60,7 @@ def _codes_needs(config: Config) -> tuple[str, ...]:
     return ("fused", "sequences") if config.codes.source == "opq" else ("sequences",)
 
 
+_TOGETHER = frozenset({"model"})  # stages that all processes of a command make, the others the main one alone
 _SEARCH = ("model", "vocabulary", "codes", "sequences")
 STAGES = {
     stage.name: stage
@@ -107,22 +110,29 @@ def run(config: Config, folder: Path, *, until: str | None = None, start: str | 
     With `start` the stages before it are taken as they are in the folder, whatever they were made from; only
     those that a later stage reads need be there. That is how one machine prepares and another one trains.
 
-    A stage whose fingerprint stands is not run again; for the others the log says what changed.
+    A stage whose fingerprint stands is not run again; for the others the log says what changed. Of several
+    processes (see `clairo.processes`) the main one runs the stages, and the others help it train.
 
     Raises:
         InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
     """
     stages = _chosen(config, start, until)
-    store = Store(folder)
+    store, word = Store(folder), Word()
+    if not processes.is_main():
+        _help(config, store, word)
+        return store.folder(stages[-1])
     with store.locked():
         _refuse_retraining(stages, config, store)
         _take(stages, config, store)
         for name in stages:  # bad paths are found before the first stage spends an hour
             if not _added(store.manifest(name)):
                 _check_outside(files(name, config), folder)
+        if "model" in stages and config.model.tracker != "none":
+            _room("model").check_tracker(config.model.tracker)
         _note(config, folder / CONFIG_FILE)
         for name in stages:
-            _ensure(name, config, store)
+            _ensure(name, config, store, word)
+    word.end()
     return store.folder(stages[-1])
 
 
@@ -133,7 +143,7 @@ def report(config: Config, folder: Path) -> Path:
         raise InputError(f"{folder} has no recommendations yet", hint="finish the run with `clairo run`")
     with store.locked():
         parts = _parts("report", config, store)
-        _make("report", config, store, parts)
+        _make("report", config, store, parts, Word())
     return store.folder("report")
 
 
@@ -260,7 +270,14 @@ def _refuse_retraining(stages: list[str], config: Config, store: Store) -> None:
             )
 
 
-def _ensure(name: str, config: Config, store: Store) -> None:
+def _help(config: Config, store: Store, word: Word) -> None:
+    """Make along what the main process says it makes; it alone publishes."""
+    for name, work in word.heard():
+        section = getattr(config, name)
+        _room(name).make(section, **_upstream(name, config, store), out=Path(work), seed=config.seed)
+
+
+def _ensure(name: str, config: Config, store: Store, word: Word) -> None:
     manifest = store.manifest(name)
     if manifest is not None and _added(manifest):  # it fits: see _refuse_retraining
         logger.info("%s: stands, %s", name, _origin(manifest))
@@ -272,16 +289,19 @@ def _ensure(name: str, config: Config, store: Store) -> None:
             logger.info("%s: stands", name)
             return
         logger.info("%s: made again, because of %s", name, "; ".join(reasons))
-    _make(name, config, store, parts)
+    _make(name, config, store, parts, word)
 
 
-def _make(name: str, config: Config, store: Store, parts: dict[str, Any]) -> None:
+def _make(name: str, config: Config, store: Store, parts: dict[str, Any], word: Word) -> None:
     def make(work: Path) -> dict[str, Any]:
         room, section = _room(name), getattr(config, name)
+        if name in _TOGETHER:
+            word.say([name, str(work)])
+        logs = {"logs": store.run / LOGS / digest(parts)[:8]} if name == "model" else {}
         if name == "report":
             made = room.make(section, run=store.run, out=work, seed=config.seed, stages=needed(config)[:-1])
         else:
-            made = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed)
+            made = room.make(section, **_upstream(name, config, store), out=work, seed=config.seed, **logs)
         summary: dict[str, Any] = made
         return summary
 

@@ -39,6 +39,7 @@ class Progress:
         best_epoch: the epoch after which validation was best, counted from 1; 0 before any evaluation.
         best: its metrics.
         history: one entry an epoch, as `history.json` holds them.
+        rows: most examples that a process took at once (see `Gradients`).
         scaler: state of the loss scaling that half precision needs.
     """
 
@@ -52,6 +53,7 @@ class Progress:
     best_epoch: int = 0
     best: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    rows: int = 0
     scaler: dict[str, float] = field(default_factory=dict)
 
 

@@ -43,6 +43,11 @@ class VocabularyLoss(nn.Module):
         logits = functional.linear(states[labelled], weights)
         return functional.cross_entropy(logits, labels[labelled], label_smoothing=self._smoothing)
 
+    @staticmethod
+    def count(labels: Tensor) -> int:
+        """How many the loss is the mean of."""
+        return int((labels != IGNORED).sum())
+
 
 class TrieLoss(nn.Module):
     """Mean over examples of the target item's negative log-likelihood among the items of `trie`."""
@@ -71,6 +76,11 @@ class TrieLoss(nn.Module):
         loss = self._at_root(states[at_root], weights, labels[at_root])
         loss = loss + self._below(states[below], weights, labels[below], node[below])
         return loss / len(labels)
+
+    @staticmethod
+    def count(labels: Tensor) -> int:
+        """How many the loss is the mean of."""
+        return len(labels)
 
     def _nodes(self, labels: Tensor) -> Tensor:
         """The node before each label, (batch, steps) int64; any node where there is no label."""

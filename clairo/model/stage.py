@@ -3,41 +3,54 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clairo import rng
+from clairo import processes, rng
 from clairo.artifacts import Codes, Sequences
 from clairo.errors import InputError
 from clairo.model import network, saved
-from clairo.model.checkpoint import Checkpoints
+from clairo.model.checkpoint import Checkpoints, Progress
 from clairo.model.examples import Batches, Examples
+from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
 from clairo.model.start import start
+from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
 from clairo.tokens import Trie, n_model_ids
-from clairo.vocabulary import Vocabulary
+from clairo.vocabulary import FILE, Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+    from accelerate import Accelerator
+    from transformers import T5ForConditionalGeneration
 
     from clairo.config import ModelConfig
 
 HISTORY = "history.json"
 # Between attempts at one training; what `start_from` holds is part of the stage's fingerprint.
-_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "start_from"}
+_MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "accumulate", "tracker", "start_from"}
 
 
 def make(
-    cfg: ModelConfig, *, vocabulary: Path, codes: Path, sequences: Path, out: Path, seed: int
+    cfg: ModelConfig,
+    *,
+    vocabulary: Path,
+    codes: Path,
+    sequences: Path,
+    out: Path,
+    seed: int,
+    logs: Path | None = None,
 ) -> dict[str, Any]:
     """Train a model and leave `best/`, `model.json` and `history.json` in `out`.
 
     Its weights are drawn at random, or start from those of the run `cfg.start_from`.
 
     What an earlier attempt left in `out` is gone on from, as if there had been no interruption.
+
+    If a launcher started several processes, all of them call this, and train together; the main one writes.
 
     Args:
         cfg: the `[model]` table.
@@ -46,62 +59,70 @@ def make(
         sequences: folder of the sequences stage.
         out: folder to write.
         seed: of weights, batches, permutations, dropout and the validation sample.
+        logs: folder for the files of `cfg.tracker`; `logs` beside `out` if left out.
 
     Returns:
-        Parameters, examples, epochs, best epoch and its validation metrics, steps a second, seconds.
+        Parameters, examples, epochs, best epoch and its validation metrics, steps a second, seconds; nothing
+        in a process that is not the main one.
 
     Raises:
-        InputError: the inputs do not fit one another, or there is nothing to train or to validate on.
+        InputError: the inputs do not fit one another, there is nothing to train or to validate on, or the
+            tracker is not there.
         ClairoError: the loss became no number, or an accelerator ran out of memory.
     """
     checkpoints = Checkpoints(out / "last", _settings(cfg, seed))
     if not (out / saved.META).is_file():
-        words = Vocabulary.load(vocabulary / "vocabulary.json")
-        items, histories = Codes.load(codes), Sequences.load(sequences)
-        _check(words, items, histories)
-        _train(cfg, words, items, histories, checkpoints, out, seed)
+        data = _Data(Vocabulary.load(vocabulary / FILE), Codes.load(codes), Sequences.load(sequences))
+        data.check()
+        accelerator = make_accelerator(
+            cfg.device, cfg.precision, tracker=cfg.tracker, logs=logs or out.parent / "logs"
+        )
+        _train(cfg, data, checkpoints, accelerator, out, seed)
+    if not processes.is_main():
+        return {}
     checkpoints.clear()
     return _summary(saved.load_meta(out), json.loads((out / HISTORY).read_text("utf-8")))
 
 
+@dataclass(frozen=True)
+class _Data:
+    """What the stages before this one made."""
+
+    words: Vocabulary
+    items: Codes
+    histories: Sequences
+
+    def check(self) -> None:
+        """Raise InputError if they are of different runs."""
+        words, items = self.words, self.items
+        if items.ids.tolist() != self.histories.items.tolist():
+            raise InputError(
+                f"the codes are of {len(items.ids)} items, the sequences of {self.histories.n_items} others",
+                hint="codes and sequences are of different runs: run the codes stage again",
+            )
+        if words.n_categories != len(items.names):
+            raise InputError(
+                f"the vocabulary has {words.n_categories} categories, the codes have {len(items.names)}",
+                hint="vocabulary and codes are of different runs: run the vocabulary stage again",
+            )
+
+
 def _train(
-    cfg: ModelConfig,
-    words: Vocabulary,
-    items: Codes,
-    histories: Sequences,
-    checkpoints: Checkpoints,
-    out: Path,
-    seed: int,
+    cfg: ModelConfig, data: _Data, checkpoints: Checkpoints, accelerator: Accelerator, out: Path, seed: int
 ) -> None:
-    examples = Examples.of(*histories.training(), cfg.max_history)
-    validate = Validation(
-        histories,
-        words,
-        items.features,
-        users=cfg.validation_users,
-        beams=cfg.validation_beams,
-        max_history=cfg.max_history,
-        seed=seed,
-    )
-    model = network.build(
-        n_model_ids=n_model_ids(words),
-        layers=cfg.layers,
-        d_model=cfg.d_model,
-        d_ff=cfg.d_ff,
-        heads=cfg.heads,
-        d_kv=cfg.d_kv,
-        dropout=cfg.dropout,
-        seed=rng.derive(seed, "weights"),
-    )
-    if cfg.start_from is not None:
-        start(model, cfg.start_from, words, items.names)
+    examples = Examples.of(*data.histories.training(), cfg.max_history)
+    group = Group(accelerator.process_index, accelerator.num_processes, accelerator.device)
+    model = _network(cfg, data, seed)
     trainer = Trainer(
         model,
-        Batches(examples, words, items.features, batch_size=cfg.batch_size, seed=seed),
-        _loss(cfg, words, items),
-        validate,
+        Batches(examples, data.words, data.items.features, batch_size=cfg.batch_size, seed=seed),
+        _loss(cfg, data),
+        _validation(cfg, data, group, seed),
         checkpoints,
-        make_accelerator(cfg.device, cfg.precision),
+        accelerator,
+        group,
+        Track(accelerator, _settings(cfg, seed), is_main=group.is_main),
+        accumulate=cfg.accumulate,
         seed=seed,
         epochs=cfg.epochs,
         learning_rate=cfg.learning_rate,
@@ -114,15 +135,57 @@ def _train(
         max_minutes=cfg.max_minutes,
     )
     trainer.run()
-    trainer.load_best()
-    progress = trainer.progress
+    if group.is_main:
+        trainer.load_best()
+        _write(cfg, data, trainer.progress, model, len(examples), out)
+
+
+def _network(cfg: ModelConfig, data: _Data, seed: int) -> T5ForConditionalGeneration:
+    """The network to train, with the weights it starts from."""
+    model = network.build(
+        n_model_ids=n_model_ids(data.words),
+        layers=cfg.layers,
+        d_model=cfg.d_model,
+        d_ff=cfg.d_ff,
+        heads=cfg.heads,
+        d_kv=cfg.d_kv,
+        dropout=cfg.dropout,
+        seed=rng.derive(seed, "weights"),
+    )
+    if cfg.start_from is not None:
+        start(model, cfg.start_from, data.words, data.items.names)
+    return model
+
+
+def _validation(cfg: ModelConfig, data: _Data, group: Group, seed: int) -> Validation:
+    return Validation(
+        data.histories,
+        data.words,
+        data.items.features,
+        users=cfg.validation_users,
+        beams=cfg.validation_beams,
+        max_history=cfg.max_history,
+        seed=seed,
+        group=group,
+    )
+
+
+def _write(
+    cfg: ModelConfig,
+    data: _Data,
+    progress: Progress,
+    model: T5ForConditionalGeneration,
+    n_examples: int,
+    out: Path,
+) -> None:
+    """Write what a training came to; `model` has the best weights."""
     (out / HISTORY).write_text(json.dumps(progress.history, indent=1) + "\n", "utf-8")
     meta = saved.Meta(
-        vocabulary_size=len(words),
-        categories=items.names,
+        vocabulary_size=len(data.words),
+        categories=data.items.names,
         max_history=cfg.max_history,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        examples=len(examples),
+        examples=n_examples,
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         validation=progress.best,
@@ -130,23 +193,10 @@ def _train(
     saved.save(out, model, meta)
 
 
-def _loss(cfg: ModelConfig, words: Vocabulary, items: Codes) -> nn.Module:
+def _loss(cfg: ModelConfig, data: _Data) -> TrieLoss | VocabularyLoss:
     if cfg.softmax == "vocabulary":
         return VocabularyLoss(cfg.label_smoothing)
-    return TrieLoss(Trie.build(*words.canonical(items.features)), cfg.label_smoothing)
-
-
-def _check(words: Vocabulary, items: Codes, histories: Sequences) -> None:
-    if items.ids.tolist() != histories.items.tolist():
-        raise InputError(
-            f"the codes are of {len(items.ids)} items, the sequences of {histories.n_items} others",
-            hint="codes and sequences are of different runs: run the codes stage again",
-        )
-    if words.n_categories != len(items.names):
-        raise InputError(
-            f"the vocabulary has {words.n_categories} categories, the codes have {len(items.names)}",
-            hint="vocabulary and codes are of different runs: run the vocabulary stage again",
-        )
+    return TrieLoss(Trie.build(*data.words.canonical(data.items.features)), cfg.label_smoothing)
 
 
 def _settings(cfg: ModelConfig, seed: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 
 from clairo import metrics, rng
 from clairo.errors import InputError
+from clairo.model.group import Group
 from clairo.model.search import BeamSearch
 from clairo.tokens import Trie, encode_inputs, flat_rows
 
@@ -25,6 +26,7 @@ _ROWS = 256  # users searched at once
 class Validation:
     """Measures a network on the validation targets of at most `users` users, drawn once by `seed`.
 
+    Each process of `group` searches for its share of the users, and all learn the metrics of the whole.
     Items of the history are not held back. The permutations of the histories are the same at every call.
 
     Raises:
@@ -41,6 +43,7 @@ class Validation:
         beams: int,
         max_history: int,
         seed: int,
+        group: Group | None = None,
     ) -> None:
         offsets, events = sequences.input_history("validation")
         _, wanted = sequences.targets("validation")
@@ -54,13 +57,14 @@ class Validation:
             chosen = np.sort(
                 rng.generator(seed, "validation users").choice(len(chosen), users, replace=False)
             )
-        self._beams = beams
+        self._beams, self._group = beams, group or Group()
+        chosen = chosen[self._group.share]
         encoder = vocabulary.encoder(features)
         self._trie = Trie.build(*encoder.canonical())
         self._wanted = wanted[chosen]
         view_seed = rng.derive(seed, "validation view")
         self._inputs = []
-        for rows in np.split(chosen, range(_ROWS, len(chosen), _ROWS)):
+        for rows in np.split(chosen, range(_ROWS, len(chosen), _ROWS)) if len(chosen) else ():
             stop = offsets[rows + 1]
             parts = flat_rows(np.maximum(offsets[rows], stop - max_history), stop, events)
             ids, mask = encode_inputs(encoder, *parts, seed=view_seed, rows=rows.astype(np.uint64))
@@ -71,4 +75,5 @@ class Validation:
         network.eval()
         search = BeamSearch(network, self._trie, beams=self._beams)
         lists = [items for ids, mask in self._inputs for items in search(ids, mask)[0].tolist()]
-        return metrics.summary(metrics.rank_of(lists, self._wanted.tolist()), ks=(10,))
+        ranks = self._group.gather(metrics.rank_of(lists, self._wanted.tolist()).tolist())
+        return metrics.summary(np.array(ranks, dtype=np.int64), ks=(10,))

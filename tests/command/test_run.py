@@ -349,3 +349,44 @@ def test_a_run_is_compared_with_its_rival_and_with_another(run: Any) -> None:
     assert answer.code == 2
     assert "another target" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_tracker_that_is_not_there_stops_the_run_before_its_first_stage(world: Any) -> None:
+    answer = world.run(model__tracker="no-such-tracker")
+    assert answer.code == 2
+    assert "model.tracker = 'no-such-tracker'" in answer.err
+    assert not (world.out / "reviews").exists()
+
+
+def test_a_tracker_writes_beside_the_artefacts_and_makes_none_stale(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import tracking
+
+    class Folders(tracking.GeneralTracker):  # type: ignore[misc]
+        name = "folders"
+        requires_logging_directory = True
+
+        def __init__(self, _: str, logging_dir: str) -> None:
+            self.tracker = Path(logging_dir)
+            super().__init__()
+
+        def start(self) -> None:
+            self.tracker.mkdir(parents=True)
+
+        def store_init_configuration(self, values: dict[str, Any]) -> None: ...
+
+        def log(self, _: dict[str, Any], step: int | None) -> None:
+            (self.tracker / f"step {step}").touch()
+
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "folders", Folders)
+    before = results(run.out)
+    answer = run.run(model__tracker="folders")
+    assert answer.code == 0
+    assert "model: stands" in answer.err
+    shutil.rmtree(run.out / "model")
+    assert run.run(model__tracker="folders").code == 0
+    assert results(run.out) == before
+    fingerprint = json.loads((run.out / "model" / "manifest.json").read_text())["fingerprint"]
+    logged = [path.name for path in (run.out / "logs" / fingerprint[:8]).iterdir()]
+    assert sorted(logged) == ["step 14", "step 7"]

@@ -1,6 +1,8 @@
 """A model's folder: it loads as it was saved, here and in transformers, and says what is wrong with it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,26 @@ def test_transformers_loads_it(folder: Path, network: T5ForConditionalGeneration
     loaded = T5ForConditionalGeneration.from_pretrained(folder / "best", local_files_only=True)
     assert equal(loaded, network)
     assert loaded.config.decoder_start_token_id == 2
+
+
+ALONE = """
+import sys, torch
+from transformers import AutoModelForSeq2SeqLM
+network = AutoModelForSeq2SeqLM.from_pretrained(sys.argv[1], local_files_only=True).eval()
+ids = torch.tensor([[5, 6, 7, 1]])
+print([round(value, 4) for value in network(input_ids=ids, labels=ids).logits[0, 2].tolist()])
+assert not any(name.startswith("clairo") for name in sys.modules)
+"""
+
+
+def test_transformers_alone_computes_the_same(folder: Path, network: T5ForConditionalGeneration) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(folder / "best")], capture_output=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    ids = torch.tensor([[5, 6, 7, 1]])
+    expected = network.eval()(input_ids=ids, labels=ids).logits[0, 2]
+    assert json.loads(done.stdout) == pytest.approx(expected.tolist(), abs=2e-4)
 
 
 def test_saving_twice_gives_the_same_bytes(folder: Path, network: T5ForConditionalGeneration) -> None:

@@ -12,16 +12,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from torch import Tensor
 
 from clairo import ClairoError, InputError
 from clairo.artifacts import Codes, Sequences
 from clairo.config import ModelConfig
 from clairo.model import make, saved
+from clairo.model.loss import TrieLoss
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
 from clairo.vocabulary import Vocabulary
 
 Train = Callable[..., dict[str, Any]]
+FORWARD = TrieLoss.forward
 EACH_STEP = 1e-9  # minutes between checkpoints
 
 
@@ -228,13 +231,71 @@ def test_a_loss_that_is_no_number_says_what_to_change(tmp_path: Path, train: Tra
 def test_too_little_memory_says_what_to_change(
     tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB")
-
-    monkeypatch.setattr(Trainer, "_step", fail)
+    room_for(monkeypatch, 100)
+    with pytest.raises(ClairoError, match="cpu device ran out of memory for a training step") as caught:
+        train(tmp_path)
+    assert str(caught.value.hint).startswith("model.batch_size = 64 fits (tried)")
+    assert 'model.accumulate = "auto"' in str(caught.value.hint)
+    room_for(monkeypatch, 0)
     with pytest.raises(ClairoError, match="ran out of memory") as caught:
         train(tmp_path)
-    assert caught.value.hint == "halve model.batch_size (now 256): set it to 128"
+    assert str(caught.value.hint).startswith("not even one example fits")
+
+
+def test_when_asked_it_takes_batches_in_parts_that_fit(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And goes on with them after an interruption, to the same end."""
+    exact = {"dropout": 0.0, "epochs": 2}
+    train(tmp_path / "whole", **exact)
+    room_for(monkeypatch, 100)
+    train(tmp_path / "parts", accumulate="auto", **exact)
+    whole, parts = history(tmp_path / "whole"), history(tmp_path / "parts")
+    assert [entry["rows"] for entry in whole + parts] == [256, 256, 64, 64]
+    for entry, other in zip(whole, parts, strict=True):
+        assert other["loss"] == pytest.approx(entry["loss"], rel=1e-4)
+    with monkeypatch.context() as patch:
+        patch.setattr(Validation, "__call__", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "again", checkpoint_minutes=EACH_STEP, accumulate="auto", **exact)
+    tried = room_for(monkeypatch, 100)
+    train(tmp_path / "again", accumulate="auto", **exact)
+    assert max(tried) == 64
+    assert_same(tmp_path / "again", tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("place", "message", "hint"),
+    [
+        ("clairo.model.validate.Validation.__call__", "the validation search", "model.validation_beams"),
+        ("torch.optim.AdamW.step", "the optimizer", "model.d_model"),
+    ],
+)
+def test_too_little_memory_elsewhere_says_what_to_change(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch, place: str, message: str, hint: str
+) -> None:
+    monkeypatch.setattr(place, _out_of_memory)
+    with pytest.raises(ClairoError, match=f"ran out of memory for {message}") as caught:
+        train(tmp_path)
+    assert hint in str(caught.value.hint)
+
+
+def _out_of_memory(*args: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB")
+
+
+def room_for(monkeypatch: pytest.MonkeyPatch, rows: int) -> list[int]:
+    """Let more rows than these run out of memory; the list takes the numbers of rows that are tried."""
+    tried: list[int] = []
+
+    def forward(self: TrieLoss, states: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
+        tried.append(len(labels))
+        if len(labels) > rows:
+            _out_of_memory()
+        return FORWARD(self, states, weights, labels)
+
+    monkeypatch.setattr(TrieLoss, "forward", forward)
+    return tried
 
 
 def test_other_faults_stay_what_they_are(
