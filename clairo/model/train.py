@@ -235,6 +235,8 @@ class Trainer:
             return
         losses, norms = (torch.stack(values).tolist() for values in zip(*self._unsettled, strict=True))
         self._unsettled.clear()
+        if self._accelerator.device.type == "cpu":
+            memory.trim()
         for loss in losses:
             self.progress.loss += loss
         self._log_steps(losses, norms)
