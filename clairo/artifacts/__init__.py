@@ -2,6 +2,7 @@
 
 from clairo.artifacts.codes import Codes
 from clairo.artifacts.embedding import Embedding
+from clairo.artifacts.neighbours import Neighbours
 from clairo.artifacts.sequences import Sequences
 
-__all__ = ["Codes", "Embedding", "Sequences"]
+__all__ = ["Codes", "Embedding", "Neighbours", "Sequences"]

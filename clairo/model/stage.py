@@ -11,6 +11,7 @@ from clairo.artifacts import Codes, Sequences
 from clairo.errors import InputError
 from clairo.model import network, saved
 from clairo.model.checkpoint import Checkpoints, Progress
+from clairo.model.co_occurrence import CoOccurrence
 from clairo.model.examples import Batches, Examples
 from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
@@ -115,7 +116,7 @@ def _train(
     model = _network(cfg, data, seed)
     trainer = Trainer(
         model,
-        Batches(examples, data.words, data.items.features, batch_size=cfg.batch_size, seed=seed),
+        _batches(cfg, data, examples, seed),
         _loss(cfg, data),
         _validation(cfg, data, group, seed),
         checkpoints,
@@ -138,6 +139,18 @@ def _train(
     if group.is_main:
         trainer.load_best()
         _write(cfg, data, trainer.progress, model, len(examples), out)
+
+
+def _batches(cfg: ModelConfig, data: _Data, examples: Examples, seed: int) -> Batches:
+    drawn = CoOccurrence.count(data.histories, cfg.co_occurrence) if cfg.co_occurrence else None
+    return Batches(
+        examples,
+        data.words,
+        data.items.features,
+        batch_size=cfg.batch_size,
+        seed=seed,
+        co_occurrence=drawn,
+    )
 
 
 def _network(cfg: ModelConfig, data: _Data, seed: int) -> T5ForConditionalGeneration:
