@@ -10,6 +10,7 @@ import torch
 from clairo.errors import InputError
 from clairo.model.decoder import Decoder
 from clairo.model.edges import Edges
+from clairo.model.matmul import fast_float32
 from clairo.tokens import START
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ class BeamSearch:
             scores (rows, beams) float32, -inf there.
         """
         order = attention_mask.sum(dim=1).argsort(stable=True)
-        found = [self._search(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)]
+        with fast_float32(self._item.device):
+            found = [
+                self._search(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)
+            ]
         back = order.argsort()
         return torch.cat([items for items, _ in found])[back], torch.cat([score for _, score in found])[back]
 
