@@ -130,7 +130,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, rate: flo
 
 def _split(flat: Tensor, heads: int) -> Tensor:
     """(rows, length, heads * d_kv) as (rows, heads, length, d_kv)."""
-    return flat.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return flat.view(*flat.shape[:-1], heads, -1).transpose(1, 2)
 
 
 def _shut(mask: Tensor, dtype: torch.dtype) -> Tensor:
