@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import T5Config, T5ForConditionalGeneration
 
+from clairo.model import forward
 from clairo.tokens import END, IGNORED, PAD, START
 
 if TYPE_CHECKING:
@@ -66,13 +67,8 @@ class Teacher(nn.Module):
             mask: (batch, length) bool.
             labels: (batch, steps) int64 model ids, END last, -100 behind.
         """
-        encoded = self.network.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        states = self.network.decoder(
-            input_ids=decoder_inputs(labels),
-            encoder_hidden_states=encoded,
-            encoder_attention_mask=mask,
-            use_cache=False,
-        ).last_hidden_state
+        encoded = forward.encode(self.network, ids, mask)
+        states = forward.decode(self.network, decoder_inputs(labels), encoded, mask)
         loss: Tensor = self.loss(states * output_scale(self.network), self.network.lm_head.weight, labels)
         return loss
 
