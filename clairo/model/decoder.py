@@ -1,4 +1,4 @@
-"""T5's encoder, and one step of its decoder for many beams, over the weights of transformers' model.
+"""One decoder step of T5 for many beams, over the weights of transformers' model.
 
 The model's own forward copies every row's cross-attention keys to each of its beams and pays for generality
 at each step, which makes it many times slower for our short targets. Here the beams of a row share its keys.
@@ -9,17 +9,23 @@ two together.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from clairo.model.forward import encode, rms_norm
 from clairo.model.network import output_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
+
+_SCRATCH = 1 << 24  # floats of the largest scratch matrix: 64 MiB
+_LOG2_E = 1 / math.log(2)
+_BLOCK = 512  # model ids whose logits are computed at once
 
 
 @dataclass
@@ -54,7 +60,6 @@ class Decoder:
         self._model = model
         self._heads, self._d_kv = config.num_heads, config.d_kv
         self._scale = output_scale(model)
-        self._encoder = [_EncoderLayer(block) for block in model.encoder.block]
         self._layers = [_Layer(block) for block in model.decoder.block]
         bias = model.decoder.block[0].layer[0].SelfAttention.compute_bias(max_steps, max_steps)
         self._bias = bias.detach()  # (1, heads, max_steps, max_steps)
@@ -62,29 +67,19 @@ class Decoder:
 
     def begin(self, input_ids: Tensor, mask: Tensor) -> DecoderState:
         """Encode the inputs, (rows, length) int64 ids and bool mask, and lay out their keys and values."""
-        shut = torch.zeros_like(mask, dtype=self.output.dtype).masked_fill_(~mask, -torch.inf)
-        shut = shut[:, None, None, :]
-        encoded = self._encode(input_ids, shut)
+        encoded = self._encode(input_ids, mask)
         cross = []
         for layer in self._layers:
             keys, values = F.linear(encoded, layer.cross_kv).chunk(2, dim=-1)
             cross.append((self._split(keys).transpose(2, 3).contiguous(), self._split(values).contiguous()))
-        return DecoderState(cross, shut)
+        shut = torch.zeros_like(mask, dtype=encoded.dtype).masked_fill_(~mask, -torch.inf)
+        return DecoderState(cross, shut[:, None, None, :])
 
-    def _encode(self, input_ids: Tensor, shut: Tensor) -> Tensor:
-        """The encoder's last hidden states, (rows, length, d_model); `shut` as the mask of `DecoderState`."""
-        rows, length = input_ids.shape
-        own = self._model.encoder.block[0].layer[0].SelfAttention
-        bias = own.compute_bias(length, length).detach() + shut  # (rows, heads, length, length)
-        hidden = F.embedding(input_ids, self._model.shared.weight)
-        for layer in self._encoder:
-            qkv = F.linear(_rms(hidden, layer.norms[0]), layer.qkv)
-            query, keys, values = (self._split(part) for part in qkv.chunk(3, dim=-1))
-            attended = _attend(query, keys.transpose(2, 3), values, bias)
-            hidden = hidden + F.linear(attended.view(rows, length, -1), layer.o)
-            inner = F.linear(_rms(hidden, layer.norms[1]), layer.wi).relu_()
-            hidden = hidden + F.linear(inner, layer.wo)
-        return _rms(hidden, self._model.encoder.final_layer_norm)
+    def _encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Some rows at a time, as attention takes memory with the square of the length."""
+        size = max(1, _SCRATCH // (self._heads * input_ids.shape[1] ** 2))
+        parts = zip(torch.split(input_ids, size), torch.split(mask, size), strict=True)
+        return torch.cat([encode(self._model, ids, shown) for ids, shown in parts])
 
     def step(self, state: DecoderState, tokens: Tensor) -> Tensor:
         """Hidden states after one more token for each beam; their dot products with `output` are the logits.
@@ -101,17 +96,23 @@ class Decoder:
         past = []
         for number, layer in enumerate(self._layers):
             earlier = state.past[number] if state.steps else None
-            attended, now = self._self_attention(layer, _rms(hidden, layer.norms[0]), earlier, state.steps)
+            attended, now = self._self_attention(layer, rms_norm(hidden, layer.norms[0]), earlier, state.steps)
             hidden = hidden + attended
             past.append(now)
-            queries = F.linear(_rms(hidden, layer.norms[1]), layer.cross_q).view(rows, beams, -1)
+            queries = F.linear(rms_norm(hidden, layer.norms[1]), layer.cross_q).view(rows, beams, -1)
             hidden = hidden + self._cross_attention(layer, queries, *state.cross[number], state.mask)
-            inner = F.linear(_rms(hidden, layer.norms[2]), layer.wi).relu_()
+            inner = F.linear(rms_norm(hidden, layer.norms[2]), layer.wi).relu_()
             hidden = hidden + F.linear(inner, layer.wo)
         state.past = past
         state.steps += 1
-        hidden = _rms(hidden, self._model.decoder.final_layer_norm) * self._scale
+        hidden = rms_norm(hidden, self._model.decoder.final_layer_norm) * self._scale
         return hidden.view(rows, beams, -1)
+
+    def log_total(self, hidden: Tensor) -> Tensor:
+        """log(sum(exp(logits))) over all model ids, (n,) float32, for states (n, d_model) of `step`."""
+        # A block of ids at a time, so that its logits are still in the cache when they are added up.
+        parts = [_logsumexp((hidden @ ids.T).float()) for ids in torch.split(self.output, _BLOCK)]
+        return _logsumexp(torch.stack(parts, dim=1))
 
     def _self_attention(
         self, layer: _Layer, hidden: Tensor, past: tuple[Tensor, Tensor] | None, steps: int
@@ -136,17 +137,6 @@ class Decoder:
         return flat.view(*flat.shape[:2], self._heads, self._d_kv).transpose(1, 2)
 
 
-class _EncoderLayer:
-    """The weights of one encoder block, those of queries, keys and values joined into one matrix."""
-
-    def __init__(self, block: Any) -> None:
-        own, dense = block.layer[0].SelfAttention, block.layer[1].DenseReluDense
-        self.norms = [part.layer_norm for part in block.layer]
-        self.qkv = torch.cat((own.q.weight, own.k.weight, own.v.weight)).detach()
-        self.o = own.o.weight.detach()
-        self.wi, self.wo = dense.wi.weight.detach(), dense.wo.weight.detach()
-
-
 class _Layer:
     """The weights of one decoder block, those that are applied to one input joined into one matrix."""
 
@@ -160,6 +150,12 @@ class _Layer:
         self.cross_kv = torch.cat((cross.k.weight, cross.v.weight)).detach()
         self.cross_o = cross.o.weight.detach()
         self.wi, self.wo = dense.wi.weight.detach(), dense.wo.weight.detach()
+
+
+def _logsumexp(values: Tensor) -> Tensor:
+    """log(sum(exp(values))) of each row, by powers of two: PyTorch's exp takes four times as long on AMD."""
+    peak = values.amax(dim=1, keepdim=True)
+    return peak[:, 0] + (values - peak).mul_(_LOG2_E).exp2_().sum(dim=1).log()
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
@@ -176,8 +172,3 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tens
     """
     weights = torch.matmul(queries, keys).add_(bias).softmax(dim=-1)
     return torch.matmul(weights, values).transpose(1, 2).flatten(2)
-
-
-def _rms(hidden: Tensor, norm: Any) -> Tensor:
-    """T5's layer norm: scaled to unit root mean square, no mean taken off, no bias."""
-    return F.rms_norm(hidden, (hidden.shape[-1],), norm.weight, norm.variance_epsilon)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
-from clairo.errors import InputError
-from clairo.model.decoder import Decoder
-from clairo.model.edges import Edges
+from clairo.model.allowed import Allowed
 from clairo.model.matmul import fast_float32
+from clairo.model.steps import Normalise, Steps
 from clairo.tokens import START
 
 if TYPE_CHECKING:
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 
     from clairo.tokens import Trie
 
-Normalise = Literal["trie", "vocabulary"]
 _ROWS = 64  # rows searched at once
-_SCRATCH = 1 << 24  # floats of the largest scratch matrix: 64 MiB
 
 
 class BeamSearch:
@@ -37,6 +34,11 @@ class BeamSearch:
     prefix that leads to a single item is that item already, for the rest of its ids has probability one. With
     as many beams as the trie has items the result is exact.
 
+    Where only some items are allowed, edges without such an item below them are pruned, so that every beam
+    leads to one. Pruning changes no score: probabilities are shared among all that can follow in the whole
+    trie, and an item scores the same whatever else is allowed. The scores of the allowed items then add up to
+    the probability that the model gives all of them together.
+
     Args:
         model: the trained model, on the device where the search shall run.
         trie: sequences of the catalogue, in ids of that model.
@@ -50,46 +52,51 @@ class BeamSearch:
     def __init__(
         self, model: T5ForConditionalGeneration, trie: Trie, *, beams: int, normalise: Normalise = "trie"
     ) -> None:
-        _check_fit(model, trie)
-        device = model.device
-        self._decoder = Decoder(model, trie.depth)
+        self._steps = Steps(model, trie, normalise)
+        self._trie = trie
         self._width = min(beams, trie.n_items)
         self._beams = beams
-        self._over_trie = normalise == "trie"
-        self._child_start = torch.from_numpy(trie.child_start).to(device)
-        self._child_token = torch.from_numpy(trie.child_token).to(device, torch.int64)
-        done = (trie.sole_item if self._over_trie else trie.leaf_item).copy()
-        done[0] = -1  # the root of a catalogue of one item is not done: that item is found as all are
-        self._item = torch.from_numpy(done).to(device, torch.int64)
 
     @torch.inference_mode()
-    def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, input_ids: Tensor, attention_mask: Tensor, allowed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Search for every row; a row is one view of one user.
 
         Args:
             input_ids: (rows, length) int64 model ids, padded behind (see `clairo.tokens.encode_inputs`).
             attention_mask: (rows, length) bool.
+            allowed: (sets, n_items) bool, the items that may come out: one set for all rows, or sets that
+                each hold for as many rows as any other, one after the other. Left out, every item may.
 
         Returns:
             Items (rows, beams) int64, best first, all different, -1 where there are no more items; and their
             scores (rows, beams) float32, -inf there.
+
+        Raises:
+            ValueError: `allowed` is of another type or shape.
         """
+        device = self._steps.item.device
+        pruned = None if allowed is None else Allowed(self._trie, allowed.to(device), len(input_ids))
         order = attention_mask.sum(dim=1).argsort(stable=True)
-        with fast_float32(self._item.device):
+        with fast_float32(device):
             found = [
-                self._search(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)
+                self._search(input_ids[rows], attention_mask[rows], rows.to(device), pruned)
+                for rows in torch.split(order, _ROWS)
             ]
         back = order.argsort()
         return torch.cat([items for items, _ in found])[back], torch.cat([score for _, score in found])[back]
 
-    def _search(self, input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _search(
+        self, input_ids: Tensor, mask: Tensor, rows: Tensor, pruned: Allowed | None
+    ) -> tuple[Tensor, Tensor]:
         """Search for rows of like length: what is padding in all of them is cut off first."""
-        device, length = self._item.device, int(mask.sum(dim=1).max())
-        state = self._decoder.begin(input_ids[:, :length].to(device), mask[:, :length].to(device))
+        device, length = self._steps.item.device, int(mask.sum(dim=1).max())
+        state = self._steps.decoder.begin(input_ids[:, :length].to(device), mask[:, :length].to(device))
         front = self._start(len(input_ids))
         while front.token.shape[1]:
-            hidden = self._decoder.step(state, front.token)
-            front = self._advance(front, hidden, at_root=state.steps == 1)
+            hidden = self._steps.decoder.step(state, front.token)
+            front = self._advance(front, hidden, rows, pruned, at_root=state.steps == 1)
             state.reorder(front.parent)
         missing = self._beams - front.done_item.shape[1]
         best, order = front.done_score.sort(dim=1, descending=True, stable=True)
@@ -98,7 +105,7 @@ class BeamSearch:
 
     def _start(self, rows: int) -> _Front:
         """Every row at the root, with nothing found."""
-        device = self._item.device
+        device = self._steps.item.device
         found = torch.full((rows, 1), -1, dtype=torch.int64, device=device)
         return _Front(
             node=torch.zeros_like(found),
@@ -109,12 +116,15 @@ class BeamSearch:
             done_score=torch.full((rows, 1), -torch.inf, device=device),
         )
 
-    def _advance(self, front: _Front, hidden: Tensor, *, at_root: bool) -> _Front:
+    def _advance(
+        self, front: _Front, hidden: Tensor, rows: Tensor, pruned: Allowed | None, *, at_root: bool
+    ) -> _Front:
         """The best of what is done and what can follow, given hidden states (rows, beams, d_model)."""
-        edges = Edges.out_of(front.node.flatten(), self._child_start)
-        logits = self._logits(hidden.flatten(0, 1), edges, at_root=at_root)
-        total = self._log_total(hidden.flatten(0, 1), edges, logits)
-        scores = logits + (front.score.flatten() - total)[edges.beam]
+        item, edges = self._steps.item, self._steps.edges(front.node.flatten())
+        scores = self._steps.scores(hidden.flatten(0, 1), front.score.flatten(), edges, at_root=at_root)
+        if pruned is not None:
+            row = rows[edges.beam // hidden.shape[1]]
+            scores = scores.where(pruned.leads_on(row, edges.edge), -torch.inf)
         table, row_start = edges.by_row(scores, len(hidden))
         pool = torch.cat((front.done_score, table), dim=1)
         score, pick = pool.topk(min(self._width, pool.shape[1]), dim=1)
@@ -125,37 +135,19 @@ class BeamSearch:
         )  # means nothing where pick < n_done
         edge, parent = edges.edge[flat], edges.beam[flat]
         found_before = front.done_item.gather(1, pick.clamp(max=n_done - 1))
-        item = torch.where(pick < n_done, found_before, self._item[edge + 1])
+        named = torch.where(pick < n_done, found_before, item[edge + 1])
         real = score > -torch.inf
-        done = real & (item >= 0)
-        order, alive = _first_columns(real & (item < 0))
+        done = real & (named >= 0)
+        order, alive = _first_columns(real & (named < 0))
         edge = edge.gather(1, order)
         return _Front(
-            node=torch.where(alive, edge + 1, len(self._item) - 1),  # the last node has no children
-            token=self._child_token[edge],
+            node=torch.where(alive, edge + 1, len(item) - 1),  # the last node has no children
+            token=self._steps.child_token[edge],
             score=score.gather(1, order).where(alive, -torch.inf),
             parent=parent.gather(1, order).flatten(),
-            done_item=item.where(done, -1),
+            done_item=named.where(done, -1),
             done_score=score.where(done, -torch.inf),
         )
-
-    def _logits(self, hidden: Tensor, edges: Edges, *, at_root: bool) -> Tensor:
-        """Of each edge's token, given the hidden states (beams, d_model) of the beams before the edges."""
-        weights, token = self._decoder.output, self._child_token[edges.edge]
-        if at_root:
-            first = weights[token[: len(token) // len(hidden)]]
-            return torch.matmul(hidden, first.T).flatten()
-        size = _SCRATCH // hidden.shape[1]
-        parts = zip(torch.split(token, size), torch.split(edges.beam, size), strict=True)
-        return torch.cat([(weights[to] * hidden[beam]).sum(dim=1) for to, beam in parts])
-
-    def _log_total(self, hidden: Tensor, edges: Edges, logits: Tensor) -> Tensor:
-        """What makes a beam's logits log-probabilities when it is taken off, (beams,)."""
-        if self._over_trie:
-            return edges.logsumexp(logits)
-        weights = self._decoder.output
-        parts = torch.split(hidden, max(1, _SCRATCH // len(weights)))
-        return torch.cat([torch.logsumexp(part @ weights.T, dim=1) for part in parts])
 
 
 @dataclass(frozen=True)
@@ -182,15 +174,6 @@ def _first_columns(chosen: Tensor) -> tuple[Tensor, Tensor]:
     most = int(chosen.sum(dim=1).max())
     order = chosen.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]
     return order, chosen.gather(1, order)
-
-
-def _check_fit(model: T5ForConditionalGeneration, trie: Trie) -> None:
-    highest = int(trie.child_token.max())
-    if highest >= model.config.vocab_size:
-        raise InputError(
-            f"the items' tokens go up to id {highest}, but the model knows {model.config.vocab_size} ids",
-            hint="vocabulary and model are of different runs: run the model stage again",
-        )
 
 
 def _pad(found: Tensor, missing: int, value: float) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -21,13 +21,16 @@ class Trie:
 
     Nodes are numbered level by level, the root 0, siblings side by side in the order of their ids. So the
     edges out of node v are `child_start[v]:child_start[v + 1]`, and edge e leads to node e + 1: there is no
-    array of child nodes.
+    array of child nodes. The leaves below a node stand side by side in the order of their sequences: the
+    items below node v are `leaf_order[leaf_start[v]:leaf_stop[v]]`.
 
     Attributes:
         child_start: (n_nodes + 1,) int64.
         child_token: (n_nodes - 1,) int32, the model id on each edge (OFFSET added, END after an item's last).
         leaf_item: (n_nodes,) int32, the item of a node that an END leads to, else -1.
         sole_item: (n_nodes,) int32, the item that is the only one at or below the node, else -1.
+        leaf_order: (n_items,) int32, all items in the order of their sequences.
+        leaf_start, leaf_stop: (n_nodes,) int32, where the items at or below a node stand in that order.
         n_items: how many items it holds, numbered from 0.
         depth: edges of the longest path, END included.
     """
@@ -36,6 +39,9 @@ class Trie:
     child_token: NDArray[np.int32]
     leaf_item: NDArray[np.int32]
     sole_item: NDArray[np.int32]
+    leaf_order: NDArray[np.int32]
+    leaf_start: NDArray[np.int32]
+    leaf_stop: NDArray[np.int32]
     n_items: int
     depth: int
 
@@ -62,7 +68,7 @@ class Trie:
         rows = labels[order]
         new = _first_of_prefix(rows)
         _refuse_twins(rows, new, order)
-        return cls(*_flatten(rows, new, order.astype(np.int32)), n_items=len(rows), depth=rows.shape[1])
+        return cls(**_flatten(rows, new, order.astype(np.int32)), n_items=len(rows), depth=rows.shape[1])
 
 
 def _first_of_prefix(rows: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -85,26 +91,35 @@ def _refuse_twins(rows: NDArray[np.int32], new: NDArray[np.bool_], order: NDArra
 
 def _flatten(
     rows: NDArray[np.int32], new: NDArray[np.bool_], order: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Number the nodes level by level and write down edges, leaves and sole items."""
+) -> dict[str, NDArray[Any]]:
+    """Number the nodes level by level; the arrays of the trie by name."""
     n_nodes = 1 + int(np.count_nonzero(new))
     child_start = np.zeros(n_nodes + 1, dtype=np.int64)
     leaf_item = np.full(n_nodes, -1, dtype=np.int32)
-    sole_item = np.full(n_nodes, -1, dtype=np.int32)
-    if len(rows) == 1:
-        sole_item[0] = order[0]
+    leaf_start = np.zeros(n_nodes, dtype=np.int32)
+    leaf_stop = np.full(n_nodes, len(rows), dtype=np.int32)  # of the root; the others follow
     child_token = []
     parent = np.zeros(len(rows), dtype=np.int64)  # node of each row's prefix, one level up
     n_known = 1
     for level in range(rows.shape[1]):
         first, there = new[:, level], rows[:, level] != IGNORED
         node = np.cumsum(first) + (n_known - 1)
+        n_new = int(np.count_nonzero(first))
         child_token.append(rows[first, level])
         child_start[1:] += np.bincount(parent[first], minlength=n_nodes)
         ends = rows[:, level] == END
         leaf_item[node[ends]] = order[ends]
-        alone = (np.bincount(node[there], minlength=n_nodes) == 1)[node] & there
-        sole_item[node[alone]] = order[alone]
+        here = slice(n_known, n_known + n_new)
+        leaf_start[here] = np.flatnonzero(first)
+        leaf_stop[here] = leaf_start[here] + np.bincount(node[there] - n_known, minlength=n_new)
         parent = node
-        n_known += int(np.count_nonzero(first))
-    return np.cumsum(child_start), np.concatenate(child_token), leaf_item, sole_item
+        n_known += n_new
+    return {
+        "child_start": np.cumsum(child_start),
+        "child_token": np.concatenate(child_token),
+        "leaf_item": leaf_item,
+        "sole_item": np.where(leaf_stop - leaf_start == 1, order[leaf_start], np.int32(-1)),
+        "leaf_order": order,
+        "leaf_start": leaf_start,
+        "leaf_stop": leaf_stop,
+    }

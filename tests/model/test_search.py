@@ -1,4 +1,6 @@
-"""The search against scores of every item by transformers' own forward, one sequence at a time."""
+"""The searches against scores of every item by transformers' own forward, one sequence at a time."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -7,13 +9,23 @@ from numpy.typing import NDArray
 from transformers import T5ForConditionalGeneration
 
 from clairo import InputError
-from clairo.model.network import build
-from clairo.model.search import BeamSearch, Normalise
-from clairo.tokens import END, OFFSET, PAD, START, Trie
+from clairo.model.exact import ExactSearch
+from clairo.model.search import BeamSearch
+from clairo.model.steps import Normalise
+from clairo.tokens import END, OFFSET, START, Trie
 
-VOCABULARY = 40
+Inputs = tuple[torch.Tensor, torch.Tensor]
+Oracle = Callable[..., NDArray[np.float64]]
+TrieOf = Callable[[list[tuple[int, ...]]], Trie]
+SEARCHES = pytest.mark.parametrize("kind", [BeamSearch, ExactSearch])
 BOTH = pytest.mark.parametrize("normalise", ["trie", "vocabulary"])
 Row = tuple[int, ...]
+Kind = type[BeamSearch] | type[ExactSearch]
+
+
+@pytest.fixture(scope="module")
+def model(network: Callable[[int], T5ForConditionalGeneration]) -> T5ForConditionalGeneration:
+    return network(3)
 
 
 def random_rows(n: int, seed: int) -> list[Row]:
@@ -25,99 +37,51 @@ def random_rows(n: int, seed: int) -> list[Row]:
     return list(rows)
 
 
-def trie_of(rows: list[Row]) -> Trie:
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
-    return Trie.build(np.array([token for row in rows for token in row], dtype=np.uint32), offsets)
-
-
-@pytest.fixture(scope="module")
-def model() -> T5ForConditionalGeneration:
-    return network(seed=3)
-
-
-def network(seed: int) -> T5ForConditionalGeneration:
-    """A small model whose relative positions and attention matter: every weight well away from its start."""
-    built = build(
-        n_model_ids=VOCABULARY + OFFSET,
-        layers=2,
-        d_model=16,
-        d_ff=32,
-        heads=2,
-        d_kv=8,
-        dropout=0.1,
-        seed=seed,
-    ).eval()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weights in built.parameters():
-            weights.add_(torch.randn(weights.shape, generator=generator), alpha=0.3)
-    return built
-
-
-@pytest.fixture(scope="module")
-def inputs() -> tuple[torch.Tensor, torch.Tensor]:
-    rng = np.random.default_rng(1)
-    ids = torch.from_numpy(rng.integers(OFFSET + 1, VOCABULARY + OFFSET, size=(4, 9)))
-    lengths = torch.tensor([9, 3, 6, 1])
-    mask = torch.arange(9) < lengths[:, None]
-    ids[torch.arange(4), lengths - 1] = END
-    return ids.where(mask, PAD), mask
-
-
-def oracle(
-    model: T5ForConditionalGeneration,
-    rows: list[Row],
-    ids: torch.Tensor,
-    mask: torch.Tensor,
-    normalise: Normalise,
-) -> NDArray[np.float64]:
-    """Log-probability of every item for every input, (inputs, items), by teacher forcing."""
-    sequences = [[token + OFFSET for token in row] + [END] for row in rows]
-    scores = np.zeros((len(ids), len(rows)))
-    for item, sequence in enumerate(sequences):
-        decoder = torch.tensor([[START, *sequence[:-1]]]).expand(len(ids), -1)
-        with torch.no_grad():
-            logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=decoder).logits.double()
-        for step, token in enumerate(sequence):
-            allowed = sorted({other[step] for other in sequences if other[:step] == sequence[:step]})
-            among = logits[:, step, allowed] if normalise == "trie" else logits[:, step]
-            scores[:, item] += (logits[:, step, token] - among.logsumexp(dim=1)).numpy()
-    return scores
-
-
+@SEARCHES
 @BOTH
 @pytest.mark.parametrize("seed", [0, 1])
-def test_with_beams_for_every_item_it_is_exact(
+def test_the_exact_search_and_one_with_beams_for_every_item_are_exact(
     model: T5ForConditionalGeneration,
-    inputs: tuple[torch.Tensor, torch.Tensor],
+    inputs: Inputs,
+    trie_of: TrieOf,
+    oracle: Oracle,
+    kind: Kind,
     normalise: Normalise,
     seed: int,
 ) -> None:
     rows = random_rows(60, seed)
     expected = oracle(model, rows, *inputs, normalise)
-    items, scores = BeamSearch(model, trie_of(rows), beams=60, normalise=normalise)(*inputs)
+    items, scores = kind(model, trie_of(rows), beams=60, normalise=normalise)(*inputs)
     np.testing.assert_array_equal(items.numpy(), np.argsort(-expected, axis=1))
     np.testing.assert_allclose(scores.numpy(), -np.sort(-expected, axis=1), atol=1e-4)
 
 
 def test_over_the_trie_all_items_are_a_distribution(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor]
+    model: T5ForConditionalGeneration, inputs: Inputs, trie_of: TrieOf
 ) -> None:
-    _, scores = BeamSearch(model, trie_of(random_rows(60, 0)), beams=60)(*inputs)
+    scores = ExactSearch(model, trie_of(random_rows(60, 0)), beams=1).scores(*inputs)
     np.testing.assert_allclose(scores.exp().sum(dim=1).numpy(), 1, atol=1e-5)
 
 
 @BOTH
+@pytest.mark.parametrize("allowed", [None, {3, 8, 21, 22, 30, 44, 59}])
 def test_few_beams_keep_what_a_search_by_hand_keeps(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor], normalise: Normalise
+    model: T5ForConditionalGeneration,
+    inputs: Inputs,
+    trie_of: TrieOf,
+    oracle: Oracle,
+    normalise: Normalise,
+    allowed: set[int] | None,
 ) -> None:
     rows = random_rows(60, 2)
     by_item = oracle(model, rows, *inputs, normalise)
     trie = trie_of(rows)
+    may = torch.tensor([[allowed is None or item in allowed for item in range(60)]])
     for beams in (1, 3, 7):
-        items, scores = BeamSearch(model, trie, beams=beams, normalise=normalise)(*inputs)
+        items, scores = BeamSearch(model, trie, beams=beams, normalise=normalise)(*inputs, may)
         for view in range(len(items)):
-            expected = search_by_hand(model, rows, inputs[0][view], inputs[1][view], beams, normalise)
+            one = inputs[0][view], inputs[1][view]
+            expected = search_by_hand(model, rows, *one, beams, normalise, allowed or set(range(60)))
             assert items[view].tolist() == expected
             np.testing.assert_allclose(scores[view].numpy(), by_item[view, expected], atol=1e-4)
 
@@ -129,8 +93,9 @@ def search_by_hand(
     mask: torch.Tensor,
     beams: int,
     normalise: Normalise,
+    allowed: set[int],
 ) -> list[int]:
-    """One input, prefixes in a list, each scored from scratch."""
+    """One input, prefixes in a list, each scored from scratch; only those that lead to what is allowed."""
     sequences = {(*(token + OFFSET for token in row), END): item for item, row in enumerate(rows)}
 
     def finished(prefix: Row) -> bool:
@@ -142,9 +107,11 @@ def search_by_hand(
             decoder = torch.tensor([[START, *prefix]])
             out = model(input_ids=ids[None], attention_mask=mask[None], decoder_input_ids=decoder)
         logits = out.logits[0, -1].double()
-        allowed = sorted({other[len(prefix)] for other in sequences if other[: len(prefix)] == prefix})
-        total = (logits[allowed] if normalise == "trie" else logits).logsumexp(dim=0)
-        return [(score + float(logits[token] - total), (*prefix, token)) for token in allowed]
+        below = {other: item for other, item in sequences.items() if other[: len(prefix)] == prefix}
+        follow = sorted({other[len(prefix)] for other in below})
+        total = (logits[follow] if normalise == "trie" else logits).logsumexp(dim=0)
+        wanted = {other[len(prefix)] for other, item in below.items() if item in allowed}
+        return [(score + float(logits[token] - total), (*prefix, token)) for token in sorted(wanted)]
 
     kept: list[tuple[float, Row]] = [(0.0, ())]
     while not all(finished(prefix) for _, prefix in kept):
@@ -159,39 +126,48 @@ def search_by_hand(
     ]
 
 
+@SEARCHES
 @BOTH
 def test_more_beams_than_items_leave_the_rest_empty(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor], normalise: Normalise
+    model: T5ForConditionalGeneration, inputs: Inputs, normalise: Normalise, trie_of: TrieOf, kind: Kind
 ) -> None:
-    items, scores = BeamSearch(model, trie_of([(1, 2), (1, 3), (4,)]), beams=5, normalise=normalise)(*inputs)
+    items, scores = kind(model, trie_of([(1, 2), (1, 3), (4,)]), beams=5, normalise=normalise)(*inputs)
     assert items.shape == scores.shape == (4, 5)
     assert (items[:, :3].sort(dim=1).values == torch.arange(3)).all()
     assert (items[:, 3:] == -1).all()
     assert (scores[:, 3:] == -torch.inf).all()
 
 
+@SEARCHES
 @BOTH
 def test_a_catalogue_of_one_item(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor], normalise: Normalise
+    model: T5ForConditionalGeneration,
+    inputs: Inputs,
+    normalise: Normalise,
+    trie_of: TrieOf,
+    oracle: Oracle,
+    kind: Kind,
 ) -> None:
-    items, scores = BeamSearch(model, trie_of([(2, 5)]), beams=2, normalise=normalise)(*inputs)
+    items, scores = kind(model, trie_of([(2, 5)]), beams=2, normalise=normalise)(*inputs)
     assert items.tolist() == [[0, -1]] * 4
     expected = oracle(model, [(2, 5)], *inputs, normalise)
     np.testing.assert_allclose(scores[:, :1].numpy(), expected, atol=1e-4)
 
 
+@SEARCHES
 def test_never_an_item_twice(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor]
+    model: T5ForConditionalGeneration, inputs: Inputs, trie_of: TrieOf, kind: Kind
 ) -> None:
-    items, _ = BeamSearch(model, trie_of(random_rows(200, 5)), beams=50)(*inputs)
+    items, _ = kind(model, trie_of(random_rows(200, 5)), beams=50)(*inputs)
     assert all(len(set(row)) == 50 and min(row) >= 0 for row in items.tolist())
 
 
+@SEARCHES
 @BOTH
 def test_padding_and_company_do_not_matter(
-    model: T5ForConditionalGeneration, inputs: tuple[torch.Tensor, torch.Tensor], normalise: Normalise
+    model: T5ForConditionalGeneration, inputs: Inputs, normalise: Normalise, trie_of: TrieOf, kind: Kind
 ) -> None:
-    search = BeamSearch(model, trie_of(random_rows(60, 0)), beams=8, normalise=normalise)
+    search = kind(model, trie_of(random_rows(60, 0)), beams=8, normalise=normalise)
     together, scores = search(*inputs)
     ids, mask = inputs
     alone, alone_scores = search(ids[1:2, :3], mask[1:2, :3])
@@ -199,20 +175,30 @@ def test_padding_and_company_do_not_matter(
     np.testing.assert_allclose(alone_scores.numpy(), scores[1:2].numpy(), atol=1e-5)
 
 
+@SEARCHES
 def test_searching_in_small_pieces_changes_nothing(
     model: T5ForConditionalGeneration,
-    inputs: tuple[torch.Tensor, torch.Tensor],
+    inputs: Inputs,
     monkeypatch: pytest.MonkeyPatch,
+    trie_of: TrieOf,
+    kind: Kind,
 ) -> None:
     trie = trie_of(random_rows(60, 0))
-    expected = BeamSearch(model, trie, beams=20, normalise="vocabulary")(*inputs)
-    monkeypatch.setattr("clairo.model.search._SCRATCH", 100)
+    expected = kind(model, trie, beams=20, normalise="vocabulary")(*inputs)
+    monkeypatch.setattr("clairo.model.steps._SCRATCH", 100)
+    monkeypatch.setattr("clairo.model.decoder._SCRATCH", 100)
+    monkeypatch.setattr("clairo.model.decoder._BLOCK", 16)
     monkeypatch.setattr("clairo.model.search._ROWS", 3)
-    found = BeamSearch(model, trie, beams=20, normalise="vocabulary")(*inputs)
+    monkeypatch.setattr("clairo.model.exact._ROWS", 3)
+    monkeypatch.setattr("clairo.model.exact._NODES", 2)
+    found = kind(model, trie, beams=20, normalise="vocabulary")(*inputs)
     assert found[0].tolist() == expected[0].tolist()
-    np.testing.assert_allclose(found[1].numpy(), expected[1].numpy(), atol=1e-5)
+    np.testing.assert_allclose(found[1].numpy(), expected[1].numpy(), rtol=2e-6, atol=1e-5)
 
 
-def test_a_trie_of_another_vocabulary_is_refused(model: T5ForConditionalGeneration) -> None:
+@SEARCHES
+def test_a_trie_of_another_vocabulary_is_refused(
+    model: T5ForConditionalGeneration, trie_of: TrieOf, kind: Kind
+) -> None:
     with pytest.raises(InputError, match="go up to id 52, but the model knows 42 ids"):
-        BeamSearch(model, trie_of([(1,), (50,)]), beams=2)
+        kind(model, trie_of([(1,), (50,)]), beams=2)

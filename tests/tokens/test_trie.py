@@ -64,6 +64,15 @@ def test_sole_items_are_those_with_no_other_below(rows: list[Row]) -> None:
 
 
 @given(ROWS)
+def test_the_items_below_a_node_stand_side_by_side_in_the_order_of_the_leaves(rows: list[Row]) -> None:
+    trie = build(rows)
+    assert trie.leaf_order.tolist() == items_below(trie, 0)
+    for node in range(trie.n_nodes):
+        there = slice(trie.leaf_start[node], trie.leaf_stop[node])
+        assert trie.leaf_order[there].tolist() == items_below(trie, node)
+
+
+@given(ROWS)
 def test_siblings_stand_in_the_order_of_their_ids_and_the_last_node_is_a_leaf(rows: list[Row]) -> None:
     trie = build(rows)
     for node in range(trie.n_nodes):
