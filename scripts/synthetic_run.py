@@ -1,12 +1,12 @@
-"""Writes a run folder with random weights, so that the benchmarks of the engine need neither data nor training.
+"""Writes a run folder with random weights, so that benchmarks of the engine need neither data nor training.
 
     python scripts/synthetic_run.py RUN [--like OTHER] [--items 6250] [--users 2000] [--vocabulary 40000]
 
 RUN gets the folders that `scripts/bench_search.py` and `scripts/bench_training.py` read: codes, sequences,
-vocabulary and model. With `--like` codes and sequences are those of the run OTHER. Without it they are made up:
-items in families that share codes, users who buy inside a few families. The vocabulary is trained on these
-histories; the model has the shape of the preset `paper` unless told otherwise, and the weights that a training
-would start from.
+vocabulary and model. With `--like` codes and sequences are those of the run OTHER. Without it they are made
+up: items in families that share codes, users who buy inside a few families. The vocabulary is trained on these
+histories; the model has the shape of the preset `paper` unless told otherwise, and the weights that a
+training would start from.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
         codes = made_up_codes(options.items, options.seed)
         sequences = made_up_sequences(codes, options.users, options.seed)
     else:
-        codes = Codes.load(options.like / "codes")
+        codes = first_categories(Codes.load(options.like / "codes"), options.categories)
         sequences = Sequences.load(options.like / "sequences")
     words = train_vocabulary(codes, sequences, options.vocabulary)
     model = network.build(
@@ -62,13 +62,14 @@ def main() -> None:
     sequences.save(options.run / "sequences")
     words.save(options.run / "vocabulary" / "vocabulary.json")
     saved.save(options.run / "model", model, meta)
-    print(f"{len(codes.ids)} items, {sequences.n_users} users, {words}, {meta.parameters} weights: {options.run}")
+    print(f"{len(codes.ids)} items, {sequences.n_users} users, {words}: {options.run}")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", type=Path, help="the folder to write")
     parser.add_argument("--like", type=Path, default=None, help="a run to take codes and sequences from")
+    parser.add_argument("--categories", type=int, default=None, help="with --like: only so many of its codes")
     parser.add_argument("--items", type=int, default=6250)
     parser.add_argument("--users", type=int, default=2000)
     parser.add_argument("--vocabulary", type=int, default=40_000)
@@ -80,6 +81,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--max-history", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def first_categories(codes: Codes, n: int | None) -> Codes:
+    """The first `n` categories of `codes`, told apart by a last one of their own; all for None."""
+    if n is None:
+        return codes
+    kept = codes.features[:, :n].astype(np.int64)
+    rng = generator(0, "first categories", n)
+    features = np.column_stack([kept, disambiguate(kept, "sequential", values=_LAST, generator=rng)])
+    names, sizes = [*codes.names[:n], codes.names[-1]], [*codes.cardinalities[:n], _LAST]
+    return Codes(codes.ids, features.astype(np.uint32), names, sizes)
 
 
 def train_vocabulary(codes: Codes, sequences: Sequences, size: int) -> Vocabulary:
@@ -127,7 +139,7 @@ def made_up_sequences(codes: Codes, users: int, seed: int) -> Sequences:
 
 
 def random_items(features: NDArray[np.uint32], n: int, seed: int) -> NDArray[np.int64]:
-    """`n` items whose codes are drawn one by one from the columns of `features`, all different by the last."""
+    """`n` items, codes drawn one by one from the columns of `features`, told apart by the last."""
     rng = generator(seed, "random items", n)
     codes = np.column_stack([rng.choice(column, n) for column in features.T[:-1]])
     return np.column_stack([codes, disambiguate(codes, "sequential", values=_LAST, generator=rng)])

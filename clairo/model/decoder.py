@@ -96,7 +96,8 @@ class Decoder:
         past = []
         for number, layer in enumerate(self._layers):
             earlier = state.past[number] if state.steps else None
-            attended, now = self._self_attention(layer, rms_norm(hidden, layer.norms[0]), earlier, state.steps)
+            read = rms_norm(hidden, layer.norms[0])
+            attended, now = self._self_attention(layer, read, earlier, state.steps)
             hidden = hidden + attended
             past.append(now)
             queries = F.linear(rms_norm(hidden, layer.norms[1]), layer.cross_q).view(rows, beams, -1)

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 def fast_float32(device: torch.device) -> Iterator[None]:
     """Let oneDNN multiply float32 matrices, if `device` is a CPU on which it does so in float32.
 
-    PyTorch gives float32 products to MKL, which on AMD's processors uses half of their width: there oneDNN is
-    two to eight times as fast. It is asked for by the precision "medium", which permits, but does not ask for,
-    products in bfloat16; on processors that would then use them (Intel's with AMX) everything stays as it was.
-    The setting is the process's own and is put back at the end.
+    PyTorch gives float32 products to MKL; on an AMD EPYC oneDNN was two to four times as fast. It is asked
+    for by the precision "medium", which permits bfloat16, but need not mean it: on a processor for which it
+    does, everything stays as it was. The setting is the whole process's, and is put back at the end.
     """
     if device.type != "cpu" or not _keeps_float32():
         yield

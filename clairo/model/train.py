@@ -15,6 +15,7 @@ from clairo import log, rng
 from clairo.errors import ClairoError, InputError
 from clairo.model import schedule
 from clairo.model.checkpoint import Checkpoints, Progress
+from clairo.model.matmul import fast_float32
 from clairo.model.network import Teacher, parameter_groups
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Trainer:
         self._restore()
         device = self._accelerator.device
         try:
-            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            with fast_float32(device), torch.random.fork_rng([device] if device.type == "cuda" else []):
                 while not self._over():
                     self._run_epoch()
         except RuntimeError as error:
