@@ -71,7 +71,11 @@ def _allowed(tree: PrefixTree, prefix: Tensor, logs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def transformers_search(model: Any, tree: PrefixTree, ids: Tensor, mask: Tensor, beams: int) -> Tensor:
-    """Items (rows, beams) of transformers' own beam search with its cache, -1 where it found fewer."""
+    """Items (rows, beams) of transformers' own beam search with its cache, -1 where it found fewer.
+
+    Its time is what is wanted: it stops at the first `beams` sequences that end, which need not be the best,
+    and keeps beams that lead nowhere where fewer prefixes than beams are left.
+    """
 
     def follows(_row: int, prefix: Tensor) -> list[int]:
         return tree.follows.get(tuple(prefix.tolist()[1:]), [PAD])

@@ -4,8 +4,8 @@
 
 RUN gets the folders that `scripts/bench_search.py` and `scripts/bench_training.py` read: codes, sequences,
 vocabulary and model. With `--like` codes and sequences are those of the run OTHER. Without it they are made
-up: items in families that share codes, users who buy inside a few families. The vocabulary is trained on these
-histories; the model has the shape of the preset `paper` unless told otherwise, and the weights that a
+up: items in families that share codes, users who buy inside a few families. The vocabulary is trained on
+these histories; the model has the shape of the preset `paper` unless told otherwise, and the weights that a
 training would start from.
 """
 
@@ -87,7 +87,7 @@ def first_categories(codes: Codes, n: int | None) -> Codes:
     """The first `n` categories of `codes`, told apart by a last one of their own; all for None."""
     if n is None:
         return codes
-    kept = codes.features[:, :n].astype(np.int64)
+    kept = codes.features[:, :n]
     rng = generator(0, "first categories", n)
     features = np.column_stack([kept, disambiguate(kept, "sequential", values=_LAST, generator=rng)])
     names, sizes = [*codes.names[:n], codes.names[-1]], [*codes.cardinalities[:n], _LAST]
