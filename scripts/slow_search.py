@@ -48,7 +48,7 @@ def plain_search(
             encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=prefix, use_cache=False
         ).logits[:, -1]
         allowed = _allowed(tree, prefix, logits.log_softmax(dim=1))
-        score, pick = (score.view(-1, 1) + allowed).view(rows, -1).topk(beams, dim=1)
+        score, pick = allowed.add_(score.view(-1, 1)).view(rows, -1).topk(beams, dim=1)
         parent = (first + pick // n_ids).flatten()
         prefix = torch.cat((prefix[parent], (pick % n_ids).view(-1, 1)), dim=1)
         if bool(((prefix[:, -1] == END) | (prefix[:, -1] == PAD)).all()):
