@@ -188,11 +188,10 @@ def _losses(model: Any, batches: Batches, options: argparse.Namespace) -> dict[s
     steps = 10 if options.quick else 300 if options.full else 50
     made = [batch for epoch in range(-(-steps // batches.per_epoch)) for batch in batches.of_epoch(epoch)]
     made = made[:steps]
-    still = copy.deepcopy(model)
-    still.config.dropout_rate = 0.0
-    for part in still.modules():
-        if isinstance(part, torch.nn.Dropout):
-            part.p = 0.0
+    config = copy.deepcopy(model.config)
+    config.dropout_rate = 0.0  # modules keep the rate that they were built with
+    still = type(model)(config)
+    still.load_state_dict(model.state_dict())
     curves = {
         "plain": train(
             copy.deepcopy(still).train(),
