@@ -13,21 +13,17 @@ should have nothing else to do.
 
 import argparse
 import json
-import os
-import platform
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from clairo import _clairo, config, pipeline
+from machine import SCRIPTS, cores, machine, said, shown, spread
 
-_SCRIPTS = Path(__file__).resolve().parent
 _FILES = {
     "text": ["Instruments.index_lemb.json"],
     "text + image": ["Instruments.index_lemb.json", "Instruments.index_vitemb.json"],
@@ -125,7 +121,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if len(options.times) != len(options.repeats):
         parser.error("--repeats needs one number for each of --times")
-    options.threads = options.threads or sorted({1, _cores()})
+    options.threads = options.threads or sorted({1, cores()})
     return options
 
 
@@ -168,7 +164,7 @@ def _train(corpus: Corpus, way: Way, size: int) -> dict[str, Any]:
 
 
 def _script(name: str, *words: object) -> str:
-    command = [sys.executable, str(_SCRIPTS / name), *map(str, words)]
+    command = [sys.executable, str(SCRIPTS / name), *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
@@ -183,31 +179,24 @@ def _row(
         "times": corpus.times,
         **way._asdict(),
         **{key: results[0][key] for key in same},
-        "seconds": _spread([result["seconds"] for result in results]),
-        "cpu": _spread([result["cpu"] for result in results]),
+        "seconds": spread([result["seconds"] for result in results]),
+        "cpu": spread([result["cpu"] for result in results]),
         "peak_mb": max(result["peak"] for result in results) / 1e6,
         "peak_above_mb": max(result["peak_above"] for result in results) / 1e6,
-        "plain_to_this": _spread(ratios) if ratios and way.method != "plain" else None,
+        "plain_to_this": spread(ratios) if ratios and way.method != "plain" else None,
         "reference": _REFERENCE.get((corpus.codes, corpus.times)) if size == _SIZE else None,
         "runs": results,
     }
 
 
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": median(values), "least": min(values), "most": max(values)}
-
-
 def _line(row: dict[str, Any]) -> str:
-    def spread(values: dict[str, float] | None) -> str:
-        return "{median:.2f} [{least:.2f}, {most:.2f}]".format_map(values) if values else ""
-
     words = {
         **row,
-        "seconds": spread(row["seconds"]),
+        "seconds": shown(row["seconds"]),
         "peak_above": f"{row['peak_above_mb']:.0f}",
         "peak": f"{row['peak_mb']:.0f}",
         "left": f"{row['tokens_left']} ({row['tokens_left'] / row['features']:.1%})",
-        "ratio": spread(row["plain_to_this"]),
+        "ratio": shown(row["plain_to_this"]) if row["plain_to_this"] else "",
         "reference": _reference(row),
     }
     return _COLUMNS.format_map(words).rstrip()
@@ -247,38 +236,14 @@ def _checks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _machine() -> dict[str, Any]:
-    return {
-        "cpu": _cpu(),
-        "cores": _cores(),
-        "load": round(os.getloadavg()[0], 2),
-        "system": platform.platform(),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "rustc": _said("rustc", "--version"),
-            "commit": _said("git", "-C", str(_SCRIPTS), "describe", "--always", "--dirty", "--abbrev=12"),
-        },
-        "core_built": int(Path(_clairo.__file__).stat().st_mtime),
+    found = machine()
+    versions = {
+        "python": found.pop("python"),
+        "numpy": np.__version__,
+        "rustc": said("rustc", "--version"),
+        "commit": found.pop("commit"),
     }
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    return next(
-        (line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine()
-    )
-
-
-def _said(*command: str) -> str | None:
-    if shutil.which(command[0]) is None:
-        return None
-    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    return {**found, "versions": versions, "core_built": int(Path(_clairo.__file__).stat().st_mtime)}
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ included, and `peak_above` what the training added to that. Where the system can
 import argparse
 import hashlib
 import json
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from clairo import _clairo
-
-_STATUS = Path("/proc/self/status")
-_FORGET_PEAK = ("/proc/self/clear_refs", "5")
+from machine import peak as peak_memory
+from machine import resident
 
 
 def main() -> None:
@@ -30,13 +27,13 @@ def main() -> None:
     options = _options()
     with np.load(options.corpus) as file:
         corpus = (file["features"], file["offsets"], file["events"])
-    before = _resident()
+    before = resident()
     wall, cpu = time.perf_counter(), time.process_time()
     vocabulary = _clairo.Vocabulary.train(
         *corpus, options.size, None, options.threads, None, plain=options.plain
     )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = _peak()
+    peak = peak_memory()
     facts = _facts(vocabulary, *corpus)
     print(json.dumps({"seconds": wall, "cpu": cpu, "peak": peak, "peak_above": peak - before, **facts}))
 
@@ -66,27 +63,6 @@ def _facts(vocabulary: _clairo.Vocabulary, features: Any, offsets: Any, events: 
         "tokens_left": len(events) * features.shape[1] - made,
         "digest": hashlib.sha256(b"".join(exact)).hexdigest(),
     }
-
-
-def _resident() -> int:
-    """Bytes of this process in memory now; the peak up to now is forgotten where that is possible."""
-    if not _STATUS.exists():
-        return _peak()
-    file, word = _FORGET_PEAK
-    Path(file).write_text(word, "ascii")
-    return _status("VmRSS")
-
-
-def _peak() -> int:
-    if _STATUS.exists():
-        return _status("VmHWM")
-    # In kilobytes, but for macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _status(name: str) -> int:
-    lines = _STATUS.read_text("ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 if __name__ == "__main__":

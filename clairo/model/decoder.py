@@ -2,22 +2,30 @@
 
 The model's own forward copies every row's cross-attention keys to each of its beams and pays for generality
 at each step, which makes it many times slower for our short targets. Here the beams of a row share its keys.
-The network is that of Raffel et al. (JMLR 2020) as transformers computes it; a test holds the two together.
+Attention is written as products of batches of matrices: PyTorch's fused kernel is many times slower at these
+sizes on a CPU. The network is that of Raffel et al. (JMLR 2020) as transformers computes it; a test holds the
+two together.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from clairo.model.forward import encode, rms_norm
 from clairo.model.network import output_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
+
+_SCRATCH = 1 << 24  # floats of the largest scratch matrix: 64 MiB
+_LOG2_E = 1 / math.log(2)
+_BLOCK = 512  # model ids whose logits are computed at once
 
 
 @dataclass
@@ -25,8 +33,9 @@ class DecoderState:
     """What a batch of rows and its beams carry from step to step.
 
     Attributes:
-        cross: each layer's keys and values of the encoded input, (rows, heads, length, d_kv).
-        mask: (rows, 1, 1, length) bool, true where the input has a token.
+        cross: each layer's keys, (rows, heads, d_kv, length), and values, (rows, heads, length, d_kv), of the
+            encoded input.
+        mask: (rows, 1, 1, length) float, 0 where the input has a token, else -inf.
         past: each layer's keys and values of the beams' own tokens, (rows * beams, heads, steps, d_kv).
         steps: tokens decoded so far.
     """
@@ -44,7 +53,7 @@ class DecoderState:
 
 
 class Decoder:
-    """The decoder of `model`, a token at a time, without dropout."""
+    """The network of `model`, its decoder a token at a time, without dropout, in the dtype of its weights."""
 
     def __init__(self, model: T5ForConditionalGeneration, max_steps: int) -> None:
         config = model.config
@@ -58,12 +67,19 @@ class Decoder:
 
     def begin(self, input_ids: Tensor, mask: Tensor) -> DecoderState:
         """Encode the inputs, (rows, length) int64 ids and bool mask, and lay out their keys and values."""
-        encoded = self._model.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        encoded = self._encode(input_ids, mask)
         cross = []
         for layer in self._layers:
             keys, values = F.linear(encoded, layer.cross_kv).chunk(2, dim=-1)
-            cross.append((self._split(keys), self._split(values)))
-        return DecoderState(cross, mask[:, None, None, :])
+            cross.append((self._split(keys).transpose(2, 3).contiguous(), self._split(values).contiguous()))
+        shut = torch.zeros_like(mask, dtype=encoded.dtype).masked_fill_(~mask, -torch.inf)
+        return DecoderState(cross, shut[:, None, None, :])
+
+    def _encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Some rows at a time, as attention takes memory with the square of the length."""
+        size = max(1, _SCRATCH // (self._heads * input_ids.shape[1] ** 2))
+        parts = zip(torch.split(input_ids, size), torch.split(mask, size), strict=True)
+        return torch.cat([encode(self._model, ids, shown) for ids, shown in parts])
 
     def step(self, state: DecoderState, tokens: Tensor) -> Tensor:
         """Hidden states after one more token for each beam; their dot products with `output` are the logits.
@@ -80,17 +96,24 @@ class Decoder:
         past = []
         for number, layer in enumerate(self._layers):
             earlier = state.past[number] if state.steps else None
-            attended, now = self._self_attention(layer, _rms(hidden, layer.norms[0]), earlier, state.steps)
+            read = rms_norm(hidden, layer.norms[0])
+            attended, now = self._self_attention(layer, read, earlier, state.steps)
             hidden = hidden + attended
             past.append(now)
-            queries = F.linear(_rms(hidden, layer.norms[1]), layer.cross_q).view(rows, beams, -1)
+            queries = F.linear(rms_norm(hidden, layer.norms[1]), layer.cross_q).view(rows, beams, -1)
             hidden = hidden + self._cross_attention(layer, queries, *state.cross[number], state.mask)
-            inner = F.linear(_rms(hidden, layer.norms[2]), layer.wi).relu_()
+            inner = F.linear(rms_norm(hidden, layer.norms[2]), layer.wi).relu_()
             hidden = hidden + F.linear(inner, layer.wo)
         state.past = past
         state.steps += 1
-        hidden = _rms(hidden, self._model.decoder.final_layer_norm) * self._scale
+        hidden = rms_norm(hidden, self._model.decoder.final_layer_norm) * self._scale
         return hidden.view(rows, beams, -1)
+
+    def log_total(self, hidden: Tensor) -> Tensor:
+        """log(sum(exp(logits))) over all model ids, (n,) float32, for states (n, d_model) of `step`."""
+        # A block of ids at a time, so that its logits are still in the cache when they are added up.
+        parts = [_logsumexp((hidden @ ids.T).float()) for ids in torch.split(self.output, _BLOCK)]
+        return _logsumexp(torch.stack(parts, dim=1))
 
     def _self_attention(
         self, layer: _Layer, hidden: Tensor, past: tuple[Tensor, Tensor] | None, steps: int
@@ -107,12 +130,8 @@ class Decoder:
     def _cross_attention(
         self, layer: _Layer, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor
     ) -> Tensor:
-        attended = F.scaled_dot_product_attention(
-            self._split(queries), keys, values, attn_mask=mask, scale=1.0
-        )  # (rows, heads, beams, d_kv)
-        return F.linear(
-            attended.transpose(1, 2).reshape(queries.shape[0] * queries.shape[1], -1), layer.cross_o
-        )
+        attended = _attend(self._split(queries), keys, values, mask)
+        return F.linear(attended.flatten(0, 1), layer.cross_o)
 
     def _split(self, flat: Tensor) -> Tensor:
         """(rows, length, heads * d_kv) as (rows, heads, length, d_kv)."""
@@ -134,6 +153,23 @@ class _Layer:
         self.wi, self.wo = dense.wi.weight.detach(), dense.wo.weight.detach()
 
 
-def _rms(hidden: Tensor, norm: Any) -> Tensor:
-    """T5's layer norm: scaled to unit root mean square, no mean taken off, no bias."""
-    return F.rms_norm(hidden, (hidden.shape[-1],), norm.weight, norm.variance_epsilon)
+def _logsumexp(values: Tensor) -> Tensor:
+    """log(sum(exp(values))) of each row, by powers of two: PyTorch's exp takes four times as long on AMD."""
+    peak = values.amax(dim=1, keepdim=True)
+    return peak[:, 0] + (values - peak).mul_(_LOG2_E).exp2_().sum(dim=1).log()
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """T5's attention, whose products are not scaled.
+
+    Args:
+        queries: (rows, heads, n, d_kv).
+        keys: (rows, heads, d_kv, length).
+        values: (rows, heads, length, d_kv).
+        bias: added to the products, broadcast to (rows, heads, n, length).
+
+    Returns:
+        (rows, n, heads * d_kv).
+    """
+    weights = torch.matmul(queries, keys).add_(bias).softmax(dim=-1)
+    return torch.matmul(weights, values).transpose(1, 2).flatten(2)

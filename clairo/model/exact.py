@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from clairo.model.allowed import Allowed
+from clairo.model.matmul import fast_float32
 from clairo.model.steps import Normalise, Steps
 from clairo.tokens import START
 
@@ -68,7 +69,8 @@ class ExactSearch:
     def scores(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The log-probability of every item after each row, (rows, n_items) float32."""
         order = attention_mask.sum(dim=1).argsort(stable=True)
-        found = [self._rows(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)]
+        with fast_float32(self._steps.item.device):
+            found = [self._rows(input_ids[rows], attention_mask[rows]) for rows in torch.split(order, _ROWS)]
         return torch.cat(found)[order.argsort()]
 
     def _rows(self, input_ids: Tensor, mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from clairo.model.allowed import Allowed
+from clairo.model.matmul import fast_float32
 from clairo.model.steps import Normalise, Steps
 from clairo.tokens import START
 
@@ -80,10 +81,11 @@ class BeamSearch:
         device = self._steps.item.device
         pruned = None if allowed is None else Allowed(self._trie, allowed.to(device), len(input_ids))
         order = attention_mask.sum(dim=1).argsort(stable=True)
-        found = [
-            self._search(input_ids[rows], attention_mask[rows], rows.to(device), pruned)
-            for rows in torch.split(order, _ROWS)
-        ]
+        with fast_float32(device):
+            found = [
+                self._search(input_ids[rows], attention_mask[rows], rows.to(device), pruned)
+                for rows in torch.split(order, _ROWS)
+            ]
         back = order.argsort()
         return torch.cat([items for items, _ in found])[back], torch.cat([score for _, score in found])[back]
 

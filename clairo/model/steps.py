@@ -66,18 +66,14 @@ class Steps:
         weights, token = self.decoder.output, self.child_token[edges.edge]
         if at_root:
             first = weights[token[: len(token) // len(hidden)]]
-            return torch.matmul(hidden, first.T).flatten()
+            return torch.matmul(hidden, first.T).flatten().float()
         size = _SCRATCH // hidden.shape[1]
         parts = zip(torch.split(token, size), torch.split(edges.beam, size), strict=True)
-        return torch.cat([(weights[to] * hidden[beam]).sum(dim=1) for to, beam in parts])
+        return torch.cat([(weights[to].float() * hidden[beam].float()).sum(dim=1) for to, beam in parts])
 
     def _log_total(self, hidden: Tensor, edges: Edges, logits: Tensor) -> Tensor:
         """What makes a beam's logits log-probabilities when it is taken off, (beams,)."""
-        if self._over_trie:
-            return edges.logsumexp(logits)
-        weights = self.decoder.output
-        parts = torch.split(hidden, max(1, _SCRATCH // len(weights)))
-        return torch.cat([torch.logsumexp(part @ weights.T, dim=1) for part in parts])
+        return edges.logsumexp(logits) if self._over_trie else self.decoder.log_total(hidden)
 
 
 def _check_fit(model: T5ForConditionalGeneration, trie: Trie) -> None:

@@ -18,6 +18,7 @@ from clairo.errors import ClairoError, InputError
 from clairo.model import memory, schedule, tracking
 from clairo.model.checkpoint import Checkpoints, Progress
 from clairo.model.gradients import Accumulate, Gradients
+from clairo.model.matmul import fast_float32
 from clairo.model.network import parameter_groups
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class Trainer:
         self._restore()
         device = self._accelerator.device
         with (
+            fast_float32(device),
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             self._track.opened(self.progress.step),
         ):
