@@ -138,7 +138,9 @@ def rows(found: dict[int, Found], exact: Found, sample: Sample) -> list[dict[str
 def measure(lists: list[list[int]], exact: list[list[int]], sample: Sample) -> dict[str, float]:
     """How like the exact lists they are, and how good."""
     pairs = list(zip(lists, exact, strict=True))
-    values = metrics.summary(metrics.rank_of(lists, sample.targets.tolist()), ks=(K,))
+    longest = max(map(len, lists))
+    padded = np.array([[*one, *[-1] * (longest - len(one))] for one in lists])
+    values = metrics.summary(metrics.rank_of(padded, sample.targets), ks=(K,))
     return {
         "same": float(np.mean([one == other for one, other in pairs])),
         "overlap": float(np.mean([len(set(one) & set(other)) / len(other) for one, other in pairs])),

@@ -117,15 +117,20 @@ def _dense(layer: Any, hidden: Tensor, rate: float) -> Tensor:
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, rate: float) -> Tensor:
     """T5's attention: products are not scaled. (rows, heads, n, d_kv) to (rows, n, heads * d_kv)."""
-    if query.device.type == "cpu":
-        # At our sizes PyTorch's fused kernel takes several times as long on a CPU as two plain products.
-        weights = (torch.matmul(query, keys.transpose(-1, -2)) + bias).softmax(dim=-1)
-        attended = torch.matmul(dropout(weights, rate), values)
-    else:
-        attended = F.scaled_dot_product_attention(
-            query, keys, values, attn_mask=bias.to(query.dtype), dropout_p=rate, scale=1.0
-        )
-    return attended.transpose(1, 2).flatten(2)
+    # At our sizes PyTorch's fused kernel takes several times as long on a CPU as two plain products.
+    attention = _plain_attention if query.device.type == "cpu" else _fused_attention
+    return attention(query, keys, values, bias, rate).transpose(1, 2).flatten(2)
+
+
+def _plain_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, rate: float) -> Tensor:
+    weights = (torch.matmul(query, keys.transpose(-1, -2)) + bias).softmax(dim=-1)
+    return torch.matmul(dropout(weights, rate), values)
+
+
+def _fused_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, rate: float) -> Tensor:
+    return F.scaled_dot_product_attention(
+        query, keys, values, attn_mask=bias.to(query.dtype), dropout_p=rate, scale=1.0
+    )
 
 
 def _split(flat: Tensor, heads: int) -> Tensor:
@@ -154,9 +159,10 @@ def _buckets(length: int, bidirectional: bool, buckets: int, furthest: int) -> T
     """Bucket of the distance from each query to each key, (length, length) int64."""
     from transformers.models.t5.modeling_t5 import T5Attention
 
-    place = torch.arange(length)
-    distance = place[None, :] - place[:, None]
-    found: Tensor = T5Attention._relative_position_bucket(  # noqa: SLF001 - the definition of the weights
-        distance, bidirectional=bidirectional, num_buckets=buckets, max_distance=furthest
-    )
+    with torch.inference_mode(mode=False):  # what a search is the first to ask for, training uses too
+        place = torch.arange(length)
+        distance = place[None, :] - place[:, None]
+        found: Tensor = T5Attention._relative_position_bucket(  # noqa: SLF001 - the definition of the weights
+            distance, bidirectional=bidirectional, num_buckets=buckets, max_distance=furthest
+        )
     return found

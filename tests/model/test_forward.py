@@ -60,6 +60,23 @@ def test_the_path_with_dropout_is_the_path_without_as_the_rate_falls_to_nothing(
     torch.testing.assert_close(forward.decode(model, steps, found, mask), expected)
 
 
+def test_the_attention_of_accelerators_is_that_of_a_cpu() -> None:
+    """And so are its gradients, that of the bias among them."""
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(3, 2, 5, 8), (3, 2, 7, 8), (3, 2, 7, 8), (3, 2, 5, 7)]
+    query, keys, values, bias = inputs = [
+        torch.randn(shape, generator=generator, requires_grad=True) for shape in shapes
+    ]
+    fused = forward._fused_attention(query, keys, values, bias, 0.0)
+    plain = forward._plain_attention(query, keys, values, bias, 0.0)
+    torch.testing.assert_close(fused, plain)
+    slope = torch.randn(plain.shape, generator=generator)
+    for one, other in zip(
+        torch.autograd.grad(fused, inputs, slope), torch.autograd.grad(plain, inputs, slope), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
 def test_dropout_acts_in_training_alone(
     model: T5ForConditionalGeneration, inputs: tuple[Tensor, Tensor, Tensor]
 ) -> None:
@@ -125,3 +142,12 @@ def test_dropout_follows_the_seed() -> None:
     assert torch.equal(forward.dropout(values, 0.3), first)
     assert not torch.equal(forward.dropout(values, 0.3), first)
     assert torch.equal(forward.dropout(values, 0.0), values)
+
+
+def test_training_goes_on_from_what_a_search_computed_first(model: T5ForConditionalGeneration) -> None:
+    ids = torch.arange(3, 40)[None]  # a length that nothing else here has
+    mask = torch.ones_like(ids, dtype=torch.bool)
+    with torch.inference_mode():
+        forward.encode(model, ids, mask)
+    gradients = torch.autograd.grad(forward.encode(model, ids, mask).sum(), [model.shared.weight])
+    assert gradients[0].abs().sum() > 0

@@ -1,7 +1,5 @@
 """The training loss against transformers' own, and what the network is made of."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch.nn import functional
@@ -63,24 +61,6 @@ def test_it_is_the_t5_that_was_asked_for() -> None:
     assert (config.pad_token_id, config.eos_token_id, config.decoder_start_token_id) == (PAD, END, START)
     assert len(network.encoder.block) == len(network.decoder.block) == 2
     assert network.config._attn_implementation == "sdpa"
-
-
-def test_attention_is_pytorch_s_own_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the biases of relative positions, which learn through it."""
-    calls: list[bool] = []
-    attend = functional.scaled_dot_product_attention
-
-    def spy(*args: Any, **kwargs: Any) -> torch.Tensor:
-        calls.append(kwargs["attn_mask"].requires_grad)
-        return attend(*args, **kwargs)
-
-    monkeypatch.setattr(functional, "scaled_dot_product_attention", spy)
-    network = small().eval()  # with dropout a CPU takes plain products, see `clairo.model.forward`
-    Teacher(network, VocabularyLoss(0.0))(IDS, IDS != PAD, LABELS).backward()
-    assert calls == [True, True, True, False, True, False]  # encoder, then self and cross in the decoder
-    for part in (network.encoder, network.decoder):
-        bias = part.block[0].layer[0].SelfAttention.relative_attention_bias.weight
-        assert bias.grad.abs().sum() > 0
 
 
 def test_norms_and_position_biases_do_not_decay() -> None:
