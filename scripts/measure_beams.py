@@ -138,9 +138,7 @@ def rows(found: dict[int, Found], exact: Found, sample: Sample) -> list[dict[str
 def measure(lists: list[list[int]], exact: list[list[int]], sample: Sample) -> dict[str, float]:
     """How like the exact lists they are, and how good."""
     pairs = list(zip(lists, exact, strict=True))
-    longest = max(map(len, lists))
-    padded = np.array([[*one, *[-1] * (longest - len(one))] for one in lists])
-    values = metrics.summary(metrics.rank_of(padded, sample.targets), ks=(K,))
+    values = metrics.summary(ranks(lists, sample), ks=(K,))
     return {
         "same": float(np.mean([one == other for one, other in pairs])),
         "overlap": float(np.mean([len(set(one) & set(other)) / len(other) for one, other in pairs])),
@@ -175,7 +173,14 @@ def duels(found: dict[int, Found], exact: Found, sample: Sample) -> list[dict[st
 
 def gain(lists: list[list[int]], sample: Sample) -> NDArray[np.float64]:
     """NDCG@10 of each user."""
-    return metrics.ndcg(metrics.rank_of(lists, sample.targets.tolist()), K)
+    return metrics.ndcg(ranks(lists, sample), K)
+
+
+def ranks(lists: list[list[int]], sample: Sample) -> NDArray[np.int64]:
+    """Rank of each target in its list, from 0; lists may differ in length."""
+    longest = max(map(len, lists))
+    padded = np.array([[*one, *[-1] * (longest - len(one))] for one in lists])
+    return metrics.rank_of(padded, sample.targets)
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
