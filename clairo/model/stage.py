@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from clairo import processes, rng
@@ -15,7 +15,8 @@ from clairo.model.co_occurrence import CoOccurrence
 from clairo.model.examples import Batches, Examples
 from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
-from clairo.model.start import start
+from clairo.model.size import Size, size_for
+from clairo.model.start import shaped_as_start, start
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from clairo.config import ModelConfig
 
-HISTORY = "history.json"
+HISTORY, OPTIONS, LAST = "history.json", "options.json", "last"
 # Between attempts at one training; what `start_from` holds is part of the stage's fingerprint.
 _MAY_CHANGE = {"device", "max_minutes", "checkpoint_minutes", "accumulate", "tracker", "start_from"}
 
@@ -45,7 +46,7 @@ def make(
     seed: int,
     logs: Path | None = None,
 ) -> dict[str, Any]:
-    """Train a model and leave `best/`, `model.json` and `history.json` in `out`.
+    """Train a model and leave `best/`, `model.json`, `options.json` and `history.json` in `out`.
 
     Its weights are drawn at random, or start from those of the run `cfg.start_from`.
 
@@ -71,17 +72,18 @@ def make(
             tracker is not there.
         ClairoError: the loss became no number, or an accelerator ran out of memory.
     """
-    checkpoints = Checkpoints(out / "last", _settings(cfg, seed))
     if not (out / saved.META).is_file():
         data = _Data(Vocabulary.load(vocabulary / FILE), Codes.load(codes), Sequences.load(sequences))
         data.check()
+        examples = Examples.of(*data.histories.training(), cfg.max_history)
+        cfg = shaped_as_start(cfg)
         accelerator = make_accelerator(
             cfg.device, cfg.precision, tracker=cfg.tracker, logs=logs or out.parent / "logs"
         )
-        _train(cfg, data, checkpoints, accelerator, out, seed)
+        _train(cfg, size_for(cfg, len(examples)), data, examples, accelerator, out, seed)
     if not processes.is_main():
         return {}
-    checkpoints.clear()
+    Checkpoints(out / LAST, {}).clear()
     return _summary(saved.load_meta(out), json.loads((out / HISTORY).read_text("utf-8")))
 
 
@@ -109,23 +111,29 @@ class _Data:
 
 
 def _train(
-    cfg: ModelConfig, data: _Data, checkpoints: Checkpoints, accelerator: Accelerator, out: Path, seed: int
+    cfg: ModelConfig,
+    size: Size,
+    data: _Data,
+    examples: Examples,
+    accelerator: Accelerator,
+    out: Path,
+    seed: int,
 ) -> None:
-    examples = Examples.of(*data.histories.training(), cfg.max_history)
+    settings = _settings(cfg, size, accelerator, seed)
     group = Group(accelerator.process_index, accelerator.num_processes, accelerator.device)
-    model = _network(cfg, data, seed)
+    model = _network(cfg, size, data, seed)
     trainer = Trainer(
         model,
-        _batches(cfg, data, examples, seed),
+        _batches(cfg, size, data, examples, seed),
         _loss(cfg, data),
         _validation(cfg, data, group, seed),
-        checkpoints,
+        Checkpoints(out / LAST, settings),
         accelerator,
         group,
-        Track(accelerator, _settings(cfg, seed), is_main=group.is_main),
+        Track(accelerator, settings, is_main=group.is_main),
         accumulate=cfg.accumulate,
         seed=seed,
-        epochs=cfg.epochs,
+        epochs=size.epochs,
         learning_rate=cfg.learning_rate,
         weight_decay=cfg.weight_decay,
         warmup_steps=cfg.warmup_steps,
@@ -138,31 +146,32 @@ def _train(
     trainer.run()
     if group.is_main:
         trainer.load_best()
+        (out / OPTIONS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
         _write(cfg, data, trainer.progress, model, len(examples), out)
 
 
-def _batches(cfg: ModelConfig, data: _Data, examples: Examples, seed: int) -> Batches:
+def _batches(cfg: ModelConfig, size: Size, data: _Data, examples: Examples, seed: int) -> Batches:
     drawn = CoOccurrence.count(data.histories, cfg.co_occurrence) if cfg.co_occurrence else None
     return Batches(
         examples,
         data.words,
         data.items.features,
-        batch_size=cfg.batch_size,
+        batch_size=size.batch_size,
         seed=seed,
         co_occurrence=drawn,
     )
 
 
-def _network(cfg: ModelConfig, data: _Data, seed: int) -> T5ForConditionalGeneration:
+def _network(cfg: ModelConfig, size: Size, data: _Data, seed: int) -> T5ForConditionalGeneration:
     """The network to train, with the weights it starts from."""
     model = network.build(
         n_model_ids=n_model_ids(data.words),
-        layers=cfg.layers,
-        d_model=cfg.d_model,
-        d_ff=cfg.d_ff,
-        heads=cfg.heads,
-        d_kv=cfg.d_kv,
-        dropout=cfg.dropout,
+        layers=size.layers,
+        d_model=size.d_model,
+        d_ff=size.d_ff,
+        heads=size.heads,
+        d_kv=size.d_kv,
+        dropout=size.dropout,
         seed=rng.derive(seed, "weights"),
     )
     if cfg.start_from is not None:
@@ -212,9 +221,10 @@ def _loss(cfg: ModelConfig, data: _Data) -> TrieLoss | VocabularyLoss:
     return TrieLoss(Trie.build(*data.words.canonical(data.items.features)), cfg.label_smoothing)
 
 
-def _settings(cfg: ModelConfig, seed: int) -> dict[str, Any]:
-    """What must not change between the attempts at one training."""
-    return {"seed": seed, **cfg.model_dump(mode="json", exclude=_MAY_CHANGE)}
+def _settings(cfg: ModelConfig, size: Size, accelerator: Accelerator, seed: int) -> dict[str, Any]:
+    """What must not change between the attempts at one training, with nothing left open."""
+    said = cfg.model_dump(mode="json", exclude=_MAY_CHANGE)
+    return {"seed": seed, **said, **asdict(size), "precision": accelerator.mixed_precision}
 
 
 def _summary(meta: saved.Meta, history: list[dict[str, Any]]) -> dict[str, Any]:

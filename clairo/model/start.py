@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from transformers import T5Config
 
 from clairo import log
 from clairo.errors import InputError
@@ -47,6 +48,15 @@ def inputs(cfg: ModelConfig) -> list[Path]:
                 f"it has no {path.relative_to(cfg.start_from)}"
             )
     return paths
+
+
+def shaped_as_start(cfg: ModelConfig) -> ModelConfig:
+    """`cfg` with the shape of the model that it starts from, where it leaves that open."""
+    if cfg.start_from is None:
+        return cfg
+    old = T5Config.from_pretrained(cfg.start_from / "model" / saved.BEST)
+    shape = {option: getattr(old, name) for option, name in _SHAPE.items() if getattr(cfg, option) is None}
+    return cfg.model_copy(update=shape)
 
 
 def start(

@@ -48,7 +48,7 @@ def make_accelerator(
 
     Args:
         device: "auto" or "cpu".
-        precision: mixed precision as accelerate names it.
+        precision: mixed precision as accelerate names it, or "auto": bf16 where the device computes in it.
         tracker: what to log with (see `clairo.model.tracking`).
         logs: folder of the files of a tracker that writes some.
 
@@ -62,7 +62,7 @@ def make_accelerator(
     try:
         accelerator = Accelerator(
             cpu=device == "cpu",
-            mixed_precision=precision,
+            mixed_precision=_fastest(device) if precision == "auto" else precision,
             log_with=None if tracker == tracking.NONE else tracker,
             project_config=ProjectConfiguration(logging_dir=None if logs is None else str(logs)),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_LONGEST_WAIT)],
@@ -72,6 +72,16 @@ def make_accelerator(
     if precision == "fp16" and accelerator.device.type == "cpu":
         raise InputError("model.precision = 'fp16' needs an accelerator, and there is none", hint=hint)
     return accelerator
+
+
+def _fastest(device: str) -> str:
+    """The mixed precision to train in, if nothing else is asked for."""
+    if device != "cpu" and torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    if device != "cpu" and torch.accelerator.is_available():
+        return "no"
+    has_bf16: bool = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - there is no public way to ask
+    return "bf16" if has_bf16 else "no"
 
 
 class Trainer:

@@ -81,6 +81,8 @@ def test_training_goes_on_from_what_was_learned(
     for name, origin in (("afresh", None), ("on", run)):
         (tmp_path / name).mkdir()
         settings = config.model_copy(update={"start_from": origin, "epochs": 1})
+        if origin is not None:  # what is left open is as it was
+            settings = settings.model_copy(update={"d_model": None, "d_ff": None})
         make(settings, **folders, out=tmp_path / name, seed=0)
         losses[name] = saved.load_meta(tmp_path / name).validation["ndcg@10"]
         assert saved.load_meta(tmp_path / name).vocabulary_size == len(larger)

@@ -104,7 +104,14 @@ def test_two_processes_end_where_one_does(tmp_path: Path, together: Path, train:
 
 def test_only_the_main_process_writes(together: Path) -> None:
     files = sorted(path.relative_to(together / "trie").as_posix() for path in (together / "trie").rglob("*"))
-    assert files == ["best", "best/config.json", "best/model.safetensors", "history.json", "model.json"]
+    assert files == [
+        "best",
+        "best/config.json",
+        "best/model.safetensors",
+        "history.json",
+        "model.json",
+        "options.json",
+    ]
 
 
 def test_if_one_process_dies_the_other_ends_too(tmp_path: Path, world: Path, config: ModelConfig) -> None:

@@ -96,6 +96,7 @@ def test_it_logs_steps_and_evaluations_and_changes_no_weight(
         "best",
         "history.json",
         "model.json",
+        "options.json",
     ]
 
 
