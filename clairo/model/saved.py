@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +36,7 @@ class Meta:
         epochs: epochs trained.
         best_epoch: the epoch whose weights these are, counted from 1.
         validation: their metrics on the validation sample.
+        vocabulary: digest of the vocabulary that ids are tokens of; "" where it was not noted.
         offset, pad, end, start: see `clairo.tokens`.
     """
 
@@ -46,6 +48,7 @@ class Meta:
     epochs: int
     best_epoch: int
     validation: dict[str, float]
+    vocabulary: str = ""
     offset: int = OFFSET
     pad: int = PAD
     end: int = END
@@ -59,6 +62,17 @@ class Meta:
                 f"{len(self.categories)} categories, not {len(vocabulary)} and {vocabulary.n_categories}",
                 hint="vocabulary and model are of different runs: run the model stage again",
             )
+        if self.vocabulary and self.vocabulary != digest(vocabulary):
+            raise InputError(
+                "the model was trained for another vocabulary of the same size",
+                hint="vocabulary and model are of different runs: run the model stage again",
+            )
+
+
+def digest(vocabulary: Vocabulary) -> str:
+    """What tells a vocabulary from every other one: of its features and merges."""
+    features = json.dumps(vocabulary.initial_tokens).encode()
+    return hashlib.sha256(features + vocabulary.merges.tobytes()).hexdigest()
 
 
 def save(folder: Path, network: T5ForConditionalGeneration, meta: Meta) -> None:

@@ -211,6 +211,7 @@ def _write(
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         validation=progress.best,
+        vocabulary=saved.digest(data.words),
     )
     saved.save(out, model, meta)
 

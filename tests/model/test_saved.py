@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from transformers import T5ForConditionalGeneration
 
 from clairo import InputError
@@ -62,6 +65,7 @@ def test_transformers_loads_it(folder: Path, network: T5ForConditionalGeneration
 
 ALONE = """
 import sys, torch
+from numpy.typing import NDArray
 from transformers import AutoModelForSeq2SeqLM
 network = AutoModelForSeq2SeqLM.from_pretrained(sys.argv[1], local_files_only=True).eval()
 ids = torch.tensor([[5, 6, 7, 1]])
@@ -126,3 +130,22 @@ def test_meta_and_weights_of_different_models_are_refused(folder: Path) -> None:
 def test_a_vocabulary_of_another_size_is_refused(vocabulary: Vocabulary) -> None:
     with pytest.raises(InputError, match="a vocabulary of 40 tokens and 2 categories, not 90 and 3"):
         META.check(vocabulary)
+
+
+def test_another_vocabulary_of_the_same_size_is_refused(
+    vocabulary: Vocabulary, features: NDArray[np.uint32]
+) -> None:
+    """As many tokens, of the same features, but another merge."""
+    meta = replace(
+        META,
+        vocabulary_size=len(vocabulary),
+        categories=["text 1", "text 2", "disambiguation"],
+        vocabulary=saved.digest(vocabulary),
+    )
+    meta.check(vocabulary)
+    backwards = np.arange(60, dtype=np.uint32)[::-1].copy()
+    other = Vocabulary.train(features, [0, 60], backwards, size=len(vocabulary))
+    assert other.initial_tokens == vocabulary.initial_tokens
+    with pytest.raises(InputError, match="another vocabulary of the same size"):
+        meta.check(other)
+    replace(meta, vocabulary="").check(other)  # of a model that was saved without it
