@@ -8,6 +8,7 @@ the output layer that can follow are read, and a step with one way on costs noth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,24 +58,31 @@ class TrieLoss(nn.Module):
         self._smoothing = label_smoothing
         self._span = int(trie.child_token.max()) + 1
         start, token = torch.from_numpy(trie.child_start), torch.from_numpy(trie.child_token).long()
-        parent = torch.repeat_interleave(torch.arange(len(start) - 1), start.diff())
+        ways = start.diff()
+        parent = torch.repeat_interleave(torch.arange(len(ways)), ways)
+        self._ways: Tensor
         self._child_start: Tensor
         self._child_token: Tensor
+        self._at_root: Tensor
         self._key: Tensor
+        self.register_buffer("_ways", ways, persistent=False)
         self.register_buffer("_child_start", start, persistent=False)
         self.register_buffer("_child_token", token, persistent=False)
+        self.register_buffer("_at_root", token[: start[1]].clone(), persistent=False)
         # Edges lie in the order of node and id, so an edge is found by binary search.
         self.register_buffer("_key", parent * self._span + token, persistent=False)
 
     def forward(self, states: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
         """The loss, a scalar; arguments as those of `VocabularyLoss`, each row of `labels` an item's."""
-        node = self._nodes(labels)
-        ways = (self._child_start[node + 1] - self._child_start[node]).masked_fill(labels == IGNORED, 0)
-        at_root = torch.zeros_like(ways, dtype=torch.bool)
-        at_root[:, 0] = ways[:, 0] > 1
-        below = (ways > 1) & ~at_root
-        loss = self._at_root(states[at_root], weights, labels[at_root])
-        loss = loss + self._below(states[below], weights, labels[below], node[below])
+        choices = self._below_root(labels)
+        # One look-up for all rows of the output layer: the gradient of each is as large as the layer. As
+        # look-ups of embeddings: their gradients add up in one order, those of indexing as threads race.
+        rows = functional.embedding(torch.cat((self._at_root, choices.token)), weights)
+        first, others = torch.split(rows, [len(self._at_root), len(choices.token)])
+        places = torch.arange(len(labels), device=labels.device) * labels.shape[1]
+        picked = functional.embedding(torch.cat((places, choices.place)), states.flatten(0, 1))
+        at_root, below = torch.split(picked, [len(labels), len(choices.place)])
+        loss = self._of_first(at_root, first, labels[:, 0]) + self._of_others(below, others, choices)
         return loss / len(labels)
 
     @staticmethod
@@ -82,36 +90,75 @@ class TrieLoss(nn.Module):
         """How many the loss is the mean of."""
         return len(labels)
 
+    def _below_root(self, labels: Tensor) -> _Choices:
+        """All labels but the first ones that are not the only way on."""
+        node = self._nodes(labels)
+        several = (self._ways[node] > 1) & (labels != IGNORED)
+        several[:, 0] = False
+        place = several.flatten().nonzero().squeeze(1)
+        edges = Edges.out_of(node.flatten()[place], self._child_start)
+        following = self._child_token[edges.edge]
+        token, column = self._distinct(following)
+        bar = torch.full((len(place), len(token)), -torch.inf, device=labels.device)
+        bar[edges.beam, column[following]] = 0
+        return _Choices(place, token, bar, column[labels.flatten()[place]], edges.count)
+
+    def _distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct ones of `ids` in order, and a table of where each of them stands there, by id."""
+        seen = torch.zeros(self._span, dtype=torch.bool, device=ids.device)
+        seen[ids] = True
+        distinct = seen.nonzero().squeeze(1)
+        column = torch.zeros(self._span, dtype=torch.int64, device=ids.device)
+        column[distinct] = torch.arange(len(distinct), device=ids.device)
+        return distinct, column
+
     def _nodes(self, labels: Tensor) -> Tensor:
         """The node before each label, (batch, steps) int64; any node where there is no label."""
-        node = torch.zeros_like(labels[:, 0])
-        nodes = []
-        for label in labels.T:
-            nodes.append(node)
-            edge = torch.searchsorted(self._key, node * self._span + label.clamp(min=0))
-            node = torch.where(label == IGNORED, node, edge + 1)  # edge e leads to node e + 1
+        nodes = [torch.zeros_like(labels[:, 0])]
+        for label in labels.T[:-1].clamp(min=0).contiguous():
+            # Edge e leads to node e + 1, which is how many keys are not above its own.
+            nodes.append(torch.searchsorted(self._key, nodes[-1] * self._span + label, right=True))
         return torch.stack(nodes, dim=1)
 
-    def _at_root(self, states: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
-        """All rows stand at one node: one matrix product."""
-        token = self._child_token[: self._child_start[1]]
-        target = torch.searchsorted(token, labels)
+    def _of_first(self, states: Tensor, rows: Tensor, labels: Tensor) -> Tensor:
+        """The summed loss of the first labels: all states stand at the root."""
         return functional.cross_entropy(
-            functional.linear(states, weights[token]),
-            target,
+            functional.linear(states, rows),
+            torch.searchsorted(self._at_root, labels.contiguous()),
             reduction="sum",
             label_smoothing=self._smoothing,
         )
 
-    def _below(self, states: Tensor, weights: Tensor, labels: Tensor, node: Tensor) -> Tensor:
-        """Each row stands at a node of its own: products with that node's edges alone."""
-        edges = Edges.out_of(node, self._child_start)
-        # As look-ups of embeddings: their gradients add up in one order, those of indexing as threads race.
-        rows = functional.embedding(self._child_token[edges.edge], weights)
-        logits = (rows * functional.embedding(edges.beam, states)).sum(dim=1)
-        total = edges.logsumexp(logits)
-        wanted = (functional.embedding(labels, weights) * states).sum(dim=1)
-        if self._smoothing:
-            mean = torch.zeros_like(total).index_add(0, edges.beam, logits) / edges.count
-            wanted = (1 - self._smoothing) * wanted + self._smoothing * mean
-        return (total - wanted).sum()
+    def _of_others(self, states: Tensor, rows: Tensor, choices: _Choices) -> Tensor:
+        """The summed loss of the other labels, each at a node of its own.
+
+        Every state meets the rows of all: one product is faster than reading the rows of each from memory,
+        and never more than what the loss over the vocabulary computes.
+        """
+        with torch.autocast(states.device.type, enabled=False):
+            logits = functional.linear(states.float(), rows.float())
+        log = (logits + choices.bar).log_softmax(dim=1)
+        loss = functional.nll_loss(log, choices.target, reduction="sum")
+        if not self._smoothing:
+            return loss
+        mean = log.masked_fill(choices.bar != 0, 0).sum(dim=1) / choices.count
+        return (1 - self._smoothing) * loss - self._smoothing * mean.sum()
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """Labels where several ids can follow.
+
+    Attributes:
+        place: (n,) int64, where they stand in the flattened batch.
+        token: (m,) int64, all ids that can follow at one of them, in order.
+        bar: (n, m) float32, 0 where that can follow and -inf where not, to be added to logits.
+        target: (n,) int64, which of them is the label.
+        count: (n,) int64, how many can follow.
+    """
+
+    place: Tensor
+    token: Tensor
+    bar: Tensor
+    target: Tensor
+    count: Tensor

@@ -69,6 +69,21 @@ def test_the_likelihoods_of_all_items_sum_to_one() -> None:
     assert sum(np.exp(-np.array(losses))) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_below_the_root_mixed_precision_sums_in_float32(smoothing: float) -> None:
+    trie, labels = catalogue([(1, a, b) for a, b in itertools.product(range(5, 9), range(9, 12))])
+    draw = torch.Generator().manual_seed(0)
+    states = torch.randn(*labels.shape, D_MODEL, generator=draw, requires_grad=True)
+    weights = torch.randn(IDS, D_MODEL, generator=draw, requires_grad=True)
+    expected = slow(states, weights, labels, smoothing)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = TrieLoss(trie, smoothing)(states, weights, labels)
+    torch.testing.assert_close(mixed, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(mixed, (states, weights)), torch.autograd.grad(expected, (states, weights))
+    )
+
+
 def test_vocabulary_loss_is_the_mean_cross_entropy_of_labels() -> None:
     _, labels = catalogue([(1, 5), (2, 6), (8,)])
     draw = torch.Generator().manual_seed(0)
