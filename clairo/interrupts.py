@@ -33,9 +33,11 @@ _deferred = False
 def heard() -> Iterator[None]:
     """Note Ctrl-C while the block runs, and raise `Interrupted` on the spot.
 
-    Only the main thread hears signals; in another one this changes nothing.
+    Only the main thread hears signals; in another one this changes nothing. Where Ctrl-C is ignored, as in
+    what a script runs in the background, it stays so.
     """
-    if threading.current_thread() is not threading.main_thread():
+    aside = threading.current_thread() is not threading.main_thread()
+    if aside or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     global _asked  # noqa: PLW0603 - a signal has no other place to leave word

@@ -27,7 +27,7 @@ SCHEMA = pl.Schema(
         "history_length": pl.Int32,  # the user's events before the target
         "user_training_events": pl.Int32,  # 0: training has not seen the user
         "target_training_events": pl.Int32,  # 0: training has not seen the target
-        "target_tail": pl.String,  # head, tail or new, as the report slices
+        "target_tail": pl.String,  # head, tail or cold, as the report slices
         "repeat": pl.Boolean,  # whether the history holds the target already
         "tie": pl.Boolean,  # whether the user's last two events share their time; null: unknown
     }
@@ -87,7 +87,7 @@ def _facts(split: Split, users: NDArray[np.int64], table: Sequences, items: Cata
     before = getattr(table, split)[users]
     position = table.offsets[users] + before
     target = table.events[position].astype(np.int64)
-    kind = np.where(items.head[target], "head", np.where(items.new[target], "new", "tail"))
+    kind = np.where(items.head[target], "head", np.where(items.new[target], "cold", "tail"))
     columns = {
         "user": table.users[users].tolist(),
         "target": table.items[target].tolist(),

@@ -62,6 +62,16 @@ def test_afterwards_all_is_as_it_was() -> None:
         step.advance()
 
 
+def test_where_it_is_ignored_it_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts.heard(), log.step("counting") as step:
+            press()
+            step.advance()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_thread_beside_the_main_one_leaves_signals_alone() -> None:
     before, seen = signal.getsignal(signal.SIGINT), []
 

@@ -102,12 +102,12 @@ def test_slice_columns_are_what_the_sequences_say(run: Path) -> None:
         assert row["history_length"] == position
         assert row["user_training_events"] == table.train_end[user]
         assert row["target_training_events"] == counts[target]
-        assert row["target_tail"] == ("head" if target in head else "tail" if counts[target] else "new")
+        assert row["target_tail"] == ("head" if target in head else "tail" if counts[target] else "cold")
         assert row["repeat"] == (target in history[:position])
         assert row["tie"] == bool(table.ties[user])
         kinds.add(row["target_tail"])
         repeats.add(row["repeat"])
-    assert (kinds, repeats) == ({"head", "tail", "new"}, {True, False})
+    assert (kinds, repeats) == ({"head", "tail", "cold"}, {True, False})
 
 
 def test_unknown_times_leave_ties_open(run: Path) -> None:
