@@ -19,9 +19,10 @@ clock starts, in turns; how long a step waits for its batch; and what it costs t
 is the most that a step could ever wait. Then the losses of the plain loop and of ours from the run's weights
 over the same batches, without dropout.
 
-A pass counts as the median of its steps; printed are medians over passes with the least and the most, on one
-thread. `--clock processor` counts processor time, of all threads together: what a quiet core would take, and
-the right one where other work shares it.
+A pass counts as the median of its steps, or with `--events 0`, where steps differ much, as their mean;
+printed are medians over passes with the least and the most, on one thread. `--clock processor` counts
+processor time, of all threads together: what a quiet core would take, and the right one where other work
+shares it.
 """
 
 import argparse
@@ -31,7 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -243,9 +244,10 @@ def _ours(model: Any, watched: Watched, loss: Any, precision: str) -> Watched:
 
 def _timed(ways: dict[str, Callable[[], list[float]]], options: argparse.Namespace) -> list[dict[str, Any]]:
     took: dict[str, list[float]] = {name: [] for name in ways}
+    middle = median if options.events else mean
     for turn in range(options.repeats):
         for name in list(ways) if turn % 2 == 0 else reversed(list(ways)):
-            took[name].append(median(ways[name]()[1:]))
+            took[name].append(middle(ways[name]()[1:]))
     print(f"\n{'':<30}{'s a step':>26}{'times plain':>24}   (elsewhere, plain: {_REFERENCE} s at 40 ids)")
     rows = []
     for name, seconds in took.items():
