@@ -320,8 +320,9 @@ class RecommendationsConfig(Section):
     """A step's probabilities sum to one over the tokens that can follow in the trie, or over all tokens."""
     users: Positive | None = None
     """A fixed random sample of this many users instead of all; the report says so."""
-    batch_size: Positive = 32
-    """Users searched at once."""
+    batch_size: Positive = 512
+    """Users searched at once. Of many, those with histories of like length can be searched together, which
+    pads less. An exact search, and lists of what each may be recommended, take fewer in large catalogues."""
     device: Literal["auto", "cpu"] = "auto"
     """Where the search runs."""
     item2item: Item2ItemConfig = Item2ItemConfig()

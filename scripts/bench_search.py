@@ -1,6 +1,7 @@
 """Times the search of a run beside two slower ways of doing it, and prints how it grows.
 
-    python scripts/bench_search.py RUN [--users 8] [--repeats 3] [--quick | --full] [--out FILE.json]
+    python scripts/bench_search.py RUN [--users 3] [--repeats 3] [--clock processor] [--quick | --full]
+                                       [--out FILE.json]
 
 RUN needs codes, sequences, vocabulary and model; `scripts/synthetic_run.py` makes one with random weights.
 All ways search the same users' test histories with the same weights, in turns:
@@ -10,16 +11,22 @@ All ways search the same users' test histories with the same weights, in turns:
 - ours, normalised over the vocabulary (the plain way's scores) and over the trie (others), in float32 and
   with the weights in bfloat16; histories are encoded and views vote inside of the time.
 
-The run stops unless plain and ours find the same items with the same scores. Then one user alone, as
-`Recommender.recommend` answers a shop's page. Then growth: vocabularies trained on the run's histories, with
-random weights; catalogues of random items; longer histories, strung together. `MB` is the peak above what the
-process held before. Medians over the repeats with the least and the most in brackets, on one thread.
+The run stops unless plain and ours find the same items with the same scores; what transformers finds, whose
+search is another (see there), is counted beside it. Then one user alone, as `Recommender.recommend` answers a
+shop's page. Then growth: vocabularies trained on the run's histories, with random weights; catalogues of
+random items; longer histories, strung together. Each of its points has a process of its own: `MB before` is
+what that holds when model, vocabulary and codes are there, `MB more` the peak of building the trie and
+searching above it.
+
+Medians over the repeats with the least and the most in brackets, on one thread. `--clock processor` counts
+processor time: what a quiet core would take, and the right one where other work shares it.
 """
 
 import argparse
 import copy
 import json
-import time
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +45,7 @@ from clairo.model.search import BeamSearch
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import Search, Settings
 from clairo.tokens import Trie, encode_inputs, n_model_ids, targets
-from machine import machine, peak, resident, shown, spread
+from machine import CLOCKS, machine, peak, resident, shown, spread
 from slow_search import PrefixTree, plain_search, transformers_search
 from synthetic_run import random_items, train_vocabulary
 
@@ -50,6 +57,11 @@ _REFERENCE = {
     "ours, trie": 24,
 }
 _SLOWEST = 1.3  # a plain side slower than this many times the reference's would flatter every ratio
+_POINTS = {
+    "vocabulary": (10_000, 20_000, 40_000, 100_000),
+    "items": (1_000, 10_000, 100_000, 1_000_000),
+    "history events": (10, 50, 100, 200),
+}  # the least and the most of each, all with --full
 _TOLERANCE = 1e-3  # between log-probabilities of two ways of computing them
 
 
@@ -91,6 +103,9 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     before, run = machine(), Run.load(options.run)
+    if options.point:
+        print(json.dumps(_point(run, *_axis_and_size(options.point), options)))
+        return
     print(f"{before['cpu']}, one thread, load {before['load']}; torch {torch.__version__}")
     print(
         f"{run.words}, {len(run.codes.ids)} items, {sum(p.numel() for p in run.model.parameters())} weights"
@@ -98,7 +113,7 @@ def main() -> None:
     result: dict[str, Any] = {"before": before, "run": str(options.run), **_compared(run, options)}
     result["one_user"] = _one_user(run, options)
     if not options.quick:
-        result["growth"] = list(_growth(run, options))
+        result["growth"] = list(_growth(options))
     options.out.write_text(json.dumps({**result, "after": machine()}, indent=2) + "\n", "utf-8")
     print(f"written to {options.out}")
 
@@ -106,12 +121,14 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--users", type=int, default=8)
+    parser.add_argument("--users", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--beams", type=int, default=50)
     parser.add_argument("--views", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--out", type=Path, default=Path("bench_search.json"))
+    parser.add_argument("--point", default="", help=argparse.SUPPRESS)  # AXIS:SIZE, printed as JSON
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="no growth")
     size.add_argument("--full", action="store_true", help="every size, not just the least and the most")
@@ -152,7 +169,7 @@ def _compared(run: Run, options: argparse.Namespace) -> dict[str, Any]:
         **{name: _ranking(search, users) for name, search in ours.items()},
     }
     checks = _agreement(run, ours["ours, vocabulary"].find, tree, inputs, options.beams)
-    took = _in_turns(ways, options.repeats)
+    took = _in_turns(ways, options)
     rows = [_row(name, values, took["plain"], len(users)) for name, values in took.items()]
     print(f"\n{'':<26}{'ms a user':>26}{'times plain':>26}   measured elsewhere")
     for row in rows:
@@ -204,8 +221,11 @@ def _agreement(
     inputs: list[tuple[torch.Tensor, torch.Tensor]],
     beams: int,
 ) -> list[dict[str, Any]]:
-    """Plain and ours find the same, but for the order of scores that are as good as equal."""
-    worst, moved = 0.0, 0
+    """Plain and ours find the same, but for the order of scores that are as good as equal.
+
+    What transformers finds is counted: its search is another.
+    """
+    worst, least, most, moved, shared, n = 0.0, 0.0, 0.0, 0, 0, 0
     for ids, mask in inputs[:2]:
         items, scores = plain_search(run.model, tree, ids, mask, beams)
         found, found_scores = ours(ids, mask)
@@ -215,11 +235,19 @@ def _agreement(
         moved += int((items != found).sum())
         if gap > _TOLERANCE or bool((items != found).any(dim=1).logical_and(_apart(scores)).any()):
             raise SystemExit("the plain search and ours find different items")
-    n = min(2, len(inputs))
+        theirs, their_scores = transformers_search(run.model, tree, ids, mask, beams)
+        better = (their_scores - scores)[real]
+        least, most = min(least, float(better.min())), max(most, float(better.max()))
+        n += int(real.sum())
+        shared += sum(len(set(a) & set(b)) for a, b in zip(items.tolist(), theirs.tolist(), strict=True))
     return [
         {"what": "largest difference of log-probabilities to plain", "value": worst, "verdict": "kept"},
-        {"what": f"items in another place than plain's, of {n * len(items) * beams}", "value": moved,
-         "verdict": "equal scores"},
+        {"what": f"items in another place than plain's, of {n}", "value": moved, "verdict": "equal scores"},
+        {"what": f"items of transformers' that are plain's, of {n}", "value": shared,
+         "verdict": "another search"},
+        {"what": "log-probability at a place, transformers' less plain's, at least", "value": least,
+         "verdict": "below 0: found worse"},
+        {"what": "the same, at most", "value": most, "verdict": "above 0: found better"},
     ]  # fmt: skip
 
 
@@ -228,14 +256,14 @@ def _apart(scores: torch.Tensor) -> torch.Tensor:
     return ((scores[:, :-1] - scores[:, 1:]) > 2e-5).all(dim=1)
 
 
-def _in_turns(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+def _in_turns(ways: dict[str, Callable[[], object]], options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds of each way, a list of one for each repeat; every other turn runs backwards."""
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats):
+    clock, took = CLOCKS[options.clock], {name: list[float]() for name in ways}
+    for turn in range(options.repeats):
         for name in list(ways) if turn % 2 == 0 else reversed(list(ways)):
-            start = time.perf_counter()
+            start = clock()
             ways[name]()
-            took[name].append(time.perf_counter() - start)
+            took[name].append(clock() - start)
     return took
 
 
@@ -252,45 +280,59 @@ def _one_user(run: Run, options: argparse.Namespace) -> dict[str, float]:
     """From a history of item ids to ten items with titles, one call after the other."""
     recommender = Recommender.load(run.folder, device="cpu")
     users = run.histories(options.users, options.seed)
-    took = []
+    clock, took = CLOCKS[options.clock], list[float]()
     for turn in range(options.repeats + 1):
         for user in range(len(users)):
             history = [str(run.codes.ids[item]) for item in users[user]]
-            start = time.perf_counter()
+            start = clock()
             answer = recommender.recommend(history, k=10)
             [recommender.title(item) for item, _ in answer]
             if turn:  # the first turn reads the titles
-                took.append(1000 * (time.perf_counter() - start))
+                took.append(1000 * (clock() - start))
     found = {**spread(took), "p95": float(np.quantile(took, 0.95))}
     print(f"\none user alone, history to ten titles: {shown(found, 1)} ms, 95 % within {found['p95']:.1f} ms")
     return found
 
 
-def _growth(run: Run, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """One axis after the other."""
-    print(f"\n{'':<22}{'':>10}{'ms, trie':>12}{'ms, vocabulary':>16}{'MB':>8}{'trie MB':>9}")
-    sizes = [10_000, 20_000, 40_000, 100_000] if options.full else [10_000, 100_000]
-    for size in sizes:
+def _growth(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """One axis after the other, each point in a process of its own: peak memory is that point's alone."""
+    heads = f"{'ms, trie':>12}{'ms, vocabulary':>16}{'MB before':>11}{'MB more':>9}{'trie MB':>9}"
+    print(f"\n{'':<28}{heads}")
+    for axis, sizes in _POINTS.items():
+        for size in sizes if options.full else (sizes[0], sizes[-1]):
+            asked = {
+                name: getattr(options, name)
+                for name in ("users", "repeats", "beams", "views", "seed", "clock")
+            }
+            words = [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+            command = [sys.executable, __file__, str(options.run), "--point", f"{axis}:{size}", *words]
+            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            row = json.loads(said.splitlines()[-1])
+            print(
+                f"{axis:<18}{size:>10,}{row['ms']['trie']:>12.1f}{row['ms']['vocabulary']:>16.1f}"
+                f"{row['before_mb']:>11.0f}{row['more_mb']:>9.0f}{row['trie_mb']:>9.1f}",
+                flush=True,
+            )
+            yield row
+
+
+def _grown(
+    run: Run, axis: str, size: int, options: argparse.Namespace
+) -> tuple[Vocabulary, NDArray[Any], Any, Histories]:
+    """Vocabulary, codes, model and histories of a point."""
+    users = run.histories(options.users, options.seed)
+    if axis == "history events":
+        return run.words, run.codes.features, run.model, _strung(run, options.users, size)
+    if axis == "vocabulary":
         words = train_vocabulary(run.codes, run.sequences, size)
-        model = _random_model(run, n_model_ids(words))
-        users = run.histories(options.users, options.seed)
-        yield _point("vocabulary", len(words), words, run.codes.features, model, users, options)
-    sizes = [1_000, 10_000, 100_000, 1_000_000] if options.full else [1_000, 1_000_000]
-    for size in sizes:
-        features = random_items(run.codes.features, size, options.seed)
-        limits = np.maximum(features.max(0) + 1, run.codes.cardinalities).tolist()
-        words = Vocabulary.train(
-            run.codes.features, *run.sequences.training(), size=len(run.words), cardinalities=limits
-        )
-        model = _random_model(run, n_model_ids(words))
-        users = _strung(run, options.users, 10) if size < len(run.codes.ids) else run.histories(
-            options.users, options.seed
-        )  # fmt: skip
-        users = Histories(users.offsets, users.events % size)
-        yield _point("items", size, words, features, model, users, options)
-    for length in [10, 50, 100, 200] if options.full else [10, 50, 200]:
-        users = _strung(run, options.users, length)
-        yield _point("events a history", length, run.words, run.codes.features, run.model, users, options)
+        return words, run.codes.features, _random_model(run, n_model_ids(words)), users
+    features = random_items(run.codes.features, size, options.seed)
+    limits = np.maximum(features.max(0) + 1, run.codes.cardinalities).tolist()
+    words = Vocabulary.train(
+        run.codes.features, *run.sequences.training(), size=len(run.words), cardinalities=limits
+    )
+    users = Histories(users.offsets, users.events % size)
+    return words, features, _random_model(run, n_model_ids(words)), users
 
 
 def _random_model(run: Run, n_ids: int) -> Any:
@@ -315,33 +357,29 @@ def _strung(run: Run, users: int, length: int) -> Histories:
     return Histories(np.arange(users + 1) * length, events)
 
 
-def _point(
-    axis: str,
-    size: int,
-    words: Vocabulary,
-    features: NDArray[Any],
-    model: Any,
-    users: Histories,
-    options: argparse.Namespace,
-) -> dict[str, Any]:
+def _axis_and_size(point: str) -> tuple[str, int]:
+    axis, _, size = point.partition(":")
+    return axis, int(size)
+
+
+def _point(run: Run, axis: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    words, features, model, users = _grown(run, axis, size, options)
     held, took = resident(), {}
     for normalise in ("trie", "vocabulary"):
         search = _search(words, features, model, options, normalise, int(users.lengths.max()))
         search.rank(users.take(np.arange(1)))
-        took[normalise] = (
-            1000 * median(_in_turns({"": _ranking(search, users)}, options.repeats)[""]) / len(users)
-        )
+        seconds = _in_turns({"": _ranking(search, users)}, options)[""]
+        took[normalise] = 1000 * median(seconds) / len(users)
     trie = search.trie
-    trie_mb = (
-        sum(a.nbytes for a in (trie.child_start, trie.child_token, trie.leaf_item, trie.sole_item)) / 1e6
-    )
-    row = {"axis": axis, "size": size, "ms": took, "peak_mb": (peak() - held) / 1e6, "trie_mb": trie_mb}
-    print(
-        f"{axis:<22}{size:>10,}{took['trie']:>12.1f}{took['vocabulary']:>16.1f}"
-        f"{row['peak_mb']:>8.0f}{trie_mb:>9.1f}",
-        flush=True,
-    )
-    return row
+    arrays = (trie.child_start, trie.child_token, trie.leaf_item, trie.sole_item)
+    return {
+        "axis": axis,
+        "size": size,
+        "ms": took,
+        "before_mb": held / 1e6,
+        "more_mb": (peak() - held) / 1e6,
+        "trie_mb": sum(array.nbytes for array in arrays) / 1e6,
+    }
 
 
 if __name__ == "__main__":

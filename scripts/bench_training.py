@@ -1,17 +1,28 @@
 """Times training steps of a run's model beside a plain loop, and lays their losses on each other.
 
-    python scripts/bench_training.py RUN [--steps 10] [--repeats 3] [--quick | --full] [--out FILE.json]
+    python scripts/bench_training.py RUN [--steps 10] [--repeats 3] [--events 10] [--clock processor]
+                                         [--quick | --full] [--out FILE.json]
 
 RUN needs codes, sequences, vocabulary and model; `scripts/synthetic_run.py` makes one with random weights.
-Steps are timed in turns, data loading included:
+Steps are timed in turns, data loading included, each way's first step left out:
 
 - plain (`scripts/slow_training.py`): transformers' T5 in float32, tokens by Python in the collate function;
 - ours: the trainer of the model stage over the same examples, in float32 and under bfloat16, with the loss
-  over the vocabulary (the plain loop's) and over the trie (another);
-- ours without data loading: the same batches, made before the clock starts.
+  over the vocabulary (the plain loop's) and over the trie (another).
 
-Then the losses of the plain loop and of ours from the run's weights over the same batches, without dropout.
-Medians over the repeats with the least and the most in brackets, on one thread.
+Examples have histories of `--events` events, so that inputs are about 40 tokens long and neither side pads
+much. With `--events 0` they are as they come, up to `--max-history` events: the plain loop pads batches drawn
+at random, ours has batches of like length.
+
+Then loading: steps of the fastest way over the same batches, made beside the training and made before the
+clock starts, in turns; how long a step waits for its batch; and what it costs to make a batch alone, which
+is the most that a step could ever wait. Then the losses of the plain loop and of ours from the run's weights
+over the same batches, without dropout.
+
+A pass counts as the median of its steps, or with `--events 0`, where steps differ much, as their mean;
+printed are medians over passes with the least and the most, on one thread. `--clock processor` counts
+processor time, of all threads together: what a quiet core would take, and the right one where other work
+shares it.
 """
 
 import argparse
@@ -19,8 +30,9 @@ import copy
 import json
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -39,24 +51,44 @@ from clairo.model.network import Teacher, parameter_groups
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.tokens import Trie
-from machine import machine, shown, spread
+from machine import CLOCKS, machine, shown, spread
 from slow_training import Collate, train
 
 # Measured elsewhere on one core, 40,000 tokens, batch 64, 40 input tokens: seconds a step.
 _REFERENCE = 0.74
 _RATE = 0.001
+_LOADED = 31  # batches by which steps with and without loading are told apart; the first does not count
 
 
-class Ready:
-    """Batches that were made before anybody asks for them."""
+class Watched:
+    """Batches as a trainer reads them, with a look at the clock between any two.
 
-    def __init__(self, batches: Batches) -> None:
+    Attributes:
+        took: seconds from asking for each batch to asking for the next, by `clock`.
+        waited: seconds from asking for each batch to having it, by the clock on the wall.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Iterable[Any]],
+        batches: Batches,
+        clock: Callable[[], float],
+    ) -> None:
         self.batch_size, self.per_epoch = batches.batch_size, batches.per_epoch
-        self._made = list(batches.of_epoch(0))
+        self.took, self.waited = list[float](), list[float]()
+        self._source, self._clock = source, clock
 
-    def of_epoch(self, _epoch: int, first: int = 0) -> Generator[Batch]:
-        """The same in every epoch."""
-        yield from self._made[first:]
+    def of_epoch(self, _epoch: int, _first: int = 0) -> Generator[Any]:
+        """All of them, in every epoch the same."""
+        batches = iter(self._source())
+        while True:
+            start, asked = self._clock(), time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            self.waited.append(time.perf_counter() - asked)
+            yield batch
+            self.took.append(self._clock() - start)
 
 
 def main() -> None:
@@ -67,15 +99,17 @@ def main() -> None:
     model, _ = saved.load(options.run / "model", "cpu")
     words = Vocabulary.load(options.run / "vocabulary" / "vocabulary.json")
     codes, sequences = Codes.load(options.run / "codes"), Sequences.load(options.run / "sequences")
-    every = Examples.of(*sequences.training(), options.max_history)
-    n = options.steps * options.batch_size
-    some = np.random.default_rng(options.seed).permutation(len(every))[:n]
-    examples = Examples(every.events, every.start[some], every.target[some])
+    n = (options.steps + 1) * options.batch_size
+    examples = _examples(sequences, n, options)
     batches = Batches(examples, words, codes.features, batch_size=options.batch_size, seed=options.seed)
     print(f"{before['cpu']}, one thread, load {before['load']}; torch {torch.__version__}; {words}")
-    ways = _ways(model, words, codes, examples, batches, options)
-    rows = _timed(ways, options)
-    result: dict[str, Any] = {"before": before, "run": str(options.run), "rows": rows}
+    result: dict[str, Any] = {"before": before, "run": str(options.run), "options": _told(options)}
+    data = _plain_data(words, codes, examples, options.batch_size)
+    result["sizes"] = _sizes(batches, data)
+    result["rows"] = _timed(_ways(model, words, codes, batches, data, options), options)
+    more = _examples(sequences, _LOADED * options.batch_size, options)
+    batches = Batches(more, words, codes.features, batch_size=options.batch_size, seed=options.seed)
+    result["loading"] = _loading(model, words, codes, batches, options)
     result["losses"] = _losses(model, batches, options)
     options.out.write_text(json.dumps({**result, "after": machine()}, indent=2) + "\n", "utf-8")
     print(f"written to {options.out}")
@@ -87,36 +121,71 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=10, help="timed at a time")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--max-history", type=int, default=20)
+    parser.add_argument("--events", type=int, default=10, help="in every history; 0: as they come")
+    parser.add_argument("--max-history", type=int, default=20, help="with --events 0")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("bench_training.json"))
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="losses over 10 steps")
-    size.add_argument("--full", action="store_true", help="losses over 300 steps, else 50")
+    size.add_argument("--full", action="store_true", help="losses over 300 steps, else 30")
     return parser.parse_args()
+
+
+def _told(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
+
+
+def _examples(sequences: Sequences, n: int, options: argparse.Namespace) -> Examples:
+    """`n` examples drawn at random, or as many as there are."""
+    every = Examples.of(*sequences.training(), options.events or options.max_history)
+    right = np.flatnonzero(every.target - every.start >= options.events)
+    if len(right) < 2 * options.batch_size:
+        raise SystemExit(
+            f"{options.run} has {len(right)} examples of {options.events} events: lower --events"
+        )
+    some = np.random.default_rng(options.seed).permutation(right)[:n]
+    some = some[: len(some) // options.batch_size * options.batch_size]
+    return Examples(every.events, every.start[some], every.target[some])
+
+
+def _sizes(batches: Batches, data: Any) -> dict[str, float]:
+    """Ids a row, padding included, and without it."""
+    ours, plain = list(batches.of_epoch(0)), list(data)
+    found = {
+        "tokens": float(np.mean([batch.mask.sum(dim=1).float().mean() for batch in ours])),
+        "ours": float(np.mean([batch.ids.shape[1] for batch in ours])),
+        "plain": float(np.mean([ids.shape[1] for ids, _, _ in plain])),
+        "target": float(np.mean([batch.labels.shape[1] for batch in ours])),
+    }
+    print(
+        "an input has {tokens:.1f} ids on average; padded {plain:.1f} by the plain loop, {ours:.1f} by ours; "
+        "a target {target:.1f}".format_map(found)
+    )
+    return found
 
 
 def _ways(
     model: Any,
     words: Vocabulary,
     codes: Codes,
-    examples: Examples,
     batches: Batches,
+    data: Any,
     options: argparse.Namespace,
-) -> dict[str, Callable[[], float]]:
-    """Each gives its seconds a step."""
+) -> dict[str, Callable[[], list[float]]]:
+    """Each gives the seconds of its steps."""
     trie = TrieLoss(Trie.build(*words.canonical(codes.features)), 0.0)
-    whole = VocabularyLoss(0.0)
-    made: Any = Ready(batches)
-    data = _plain_data(words, codes, examples, options.batch_size)
+    whole, clock = VocabularyLoss(0.0), CLOCKS[options.clock]
+
+    def ours(loss: Any, precision: str) -> list[float]:
+        return _ours(model, Watched(lambda: batches.of_epoch(0), batches, clock), loss, precision).took
+
     return {
-        "plain": lambda: _plain(model, data),
-        "ours": lambda: _ours(model, batches, whole, "no"),
-        "ours, bf16": lambda: _ours(model, batches, whole, "bf16"),
-        "ours, bf16, data ready": lambda: _ours(model, made, whole, "bf16"),
-        "ours, trie": lambda: _ours(model, batches, trie, "no"),
-        "ours, trie, bf16": lambda: _ours(model, batches, trie, "bf16"),
-        "ours, trie, bf16, data ready": lambda: _ours(model, made, trie, "bf16"),
+        "plain": lambda: _plain(model, Watched(lambda: data, batches, clock)),
+        "ours": lambda: ours(whole, "no"),
+        "ours, bf16": lambda: ours(whole, "bf16"),
+        "ours, trie": lambda: ours(trie, "no"),
+        "ours, trie, bf16": lambda: ours(trie, "bf16"),
     }
 
 
@@ -138,20 +207,19 @@ def _plain_data(words: Vocabulary, codes: Codes, examples: Examples, batch_size:
     return DataLoader(data, batch_size=batch_size, shuffle=True, collate_fn=collate)
 
 
-def _plain(model: Any, data: Any) -> float:
-    network = copy.deepcopy(model).train()
-    start = time.perf_counter()
-    train(network, data, learning_rate=_RATE)
-    return (time.perf_counter() - start) / len(data)
+def _plain(model: Any, watched: Watched) -> list[float]:
+    train(copy.deepcopy(model).train(), watched.of_epoch(0), learning_rate=_RATE)
+    return watched.took
 
 
-def _ours(model: Any, batches: Any, loss: Any, precision: str) -> float:
-    """Seconds a step of the trainer's second epoch, in which everything is warm."""
+def _ours(model: Any, watched: Watched, loss: Any, precision: str) -> Watched:
+    """The trainer's first epoch."""
+    read: Any = watched
     with tempfile.TemporaryDirectory() as folder:
         accelerator = make_accelerator("cpu", precision)
         trainer = Trainer(
             copy.deepcopy(model),
-            batches,
+            read,
             loss,
             lambda _network: {"ndcg@10": 0.0},
             Checkpoints(Path(folder), {}),
@@ -160,7 +228,7 @@ def _ours(model: Any, batches: Any, loss: Any, precision: str) -> float:
             Track(accelerator, {}, is_main=True),
             accumulate=1,
             seed=0,
-            epochs=2,
+            epochs=1,
             learning_rate=_RATE,
             weight_decay=0.1,
             warmup_steps=0,
@@ -171,16 +239,16 @@ def _ours(model: Any, batches: Any, loss: Any, precision: str) -> float:
             max_minutes=None,
         )
         trainer.run()
-    last = trainer.progress.history[-1]
-    return float(last["seconds"] / last["steps"])
+    return watched
 
 
-def _timed(ways: dict[str, Callable[[], float]], options: argparse.Namespace) -> list[dict[str, Any]]:
+def _timed(ways: dict[str, Callable[[], list[float]]], options: argparse.Namespace) -> list[dict[str, Any]]:
     took: dict[str, list[float]] = {name: [] for name in ways}
+    middle = median if options.events else mean
     for turn in range(options.repeats):
         for name in list(ways) if turn % 2 == 0 else reversed(list(ways)):
-            took[name].append(ways[name]())
-    print(f"\n{'':<30}{'s a step':>26}{'times plain':>24}   (elsewhere, plain: {_REFERENCE} s)")
+            took[name].append(middle(ways[name]()[1:]))
+    print(f"\n{'':<30}{'s a step':>26}{'times plain':>24}   (elsewhere, plain: {_REFERENCE} s at 40 ids)")
     rows = []
     for name, seconds in took.items():
         ratios = spread([slow / fast for slow, fast in zip(took["plain"], seconds, strict=True)])
@@ -189,9 +257,58 @@ def _timed(ways: dict[str, Callable[[], float]], options: argparse.Namespace) ->
     return rows
 
 
+def _loading(
+    model: Any, words: Vocabulary, codes: Codes, batches: Batches, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Steps over the same batches, made beside the training and before it, in turns."""
+    trie, clock = TrieLoss(Trie.build(*words.canonical(codes.features)), 0.0), CLOCKS[options.clock]
+    made = list(batches.of_epoch(0))
+    order = np.split(np.arange(len(made) * options.batch_size), len(made))
+    sources: dict[str, Callable[[], Iterable[Batch]]] = {
+        "loading": lambda: batches.of_epoch(0),
+        "ready": lambda: made,
+    }
+    took: dict[str, list[list[float]]] = {name: [] for name in sources}
+    waited = []
+    for turn in range(options.repeats):
+        for name in list(sources) if turn % 2 == 0 else reversed(list(sources)):
+            watched = _ours(model, Watched(sources[name], batches, clock), trie, "bf16")
+            took[name].append(watched.took[1:])
+            waited += watched.waited[1:] if name == "loading" else []
+    loading, ready = (1000 * np.array(took[name]) for name in sources)
+    apart = np.median(loading - ready, axis=1)
+    found: dict[str, Any] = {
+        "loading_ms": spread(np.median(loading, axis=1).tolist()),
+        "ready_ms": spread(np.median(ready, axis=1).tolist()),
+        "apart_ms": spread(apart.tolist()),
+        "waited_us": 1e6 * median(waited),
+        "alone_us": 1e6 * median(_alone(batches, order)),
+    }
+    found["step_to_alone"] = 1000 * found["ready_ms"]["median"] / found["alone_us"]
+    print(f"\nours, trie, bf16, {loading.shape[1]} steps over the same batches, {options.repeats} times each")
+    print(f"{'ms a step, batches made beside it':<36}{shown(found['loading_ms']):>26}")
+    print(f"{'ms a step, batches ready':<36}{shown(found['ready_ms']):>26}")
+    print(f"{'step by step, the first minus the second':<36}{shown(found['apart_ms']):>22}")
+    print(
+        "a step waits {waited_us:.0f} µs for its batch; to make one alone takes {alone_us:.0f} µs of "
+        "processor time, 1/{step_to_alone:.0f} of a step".format_map(found)
+    )
+    return found
+
+
+def _alone(batches: Batches, order: list[Any]) -> list[float]:
+    """Seconds of processor time to permute, encode and pad a batch, with nothing beside it."""
+    took = []
+    for rows in order:
+        start = time.thread_time()
+        batches.batch(rows, 0)
+        took.append(time.thread_time() - start)
+    return took
+
+
 def _losses(model: Any, batches: Batches, options: argparse.Namespace) -> dict[str, Any]:
     """Of the plain loop and of ours, from the same weights over the same batches, without dropout."""
-    steps = 10 if options.quick else 300 if options.full else 50
+    steps = 10 if options.quick else 300 if options.full else 30
     made = [batch for epoch in range(-(-steps // batches.per_epoch)) for batch in batches.of_epoch(epoch)]
     made = made[:steps]
     config = copy.deepcopy(model.config)

@@ -6,11 +6,13 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parent
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 _STATUS = Path("/proc/self/status")
 _FORGET_PEAK = ("/proc/self/clear_refs", "5")
 

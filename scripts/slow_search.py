@@ -70,11 +70,17 @@ def _allowed(tree: PrefixTree, prefix: Tensor, logs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def transformers_search(model: Any, tree: PrefixTree, ids: Tensor, mask: Tensor, beams: int) -> Tensor:
-    """Items (rows, beams) of transformers' own beam search with its cache, -1 where it found fewer.
+def transformers_search(
+    model: Any, tree: PrefixTree, ids: Tensor, mask: Tensor, beams: int
+) -> tuple[Tensor, Tensor]:
+    """Items and log-probabilities, both (rows, beams), of transformers' own beam search with its cache.
 
-    Its time is what is wanted: it stops at the first `beams` sequences that end, which need not be the best,
-    and keeps beams that lead nowhere where fewer prefixes than beams are left.
+    Scores are the plain search's: log-probabilities over the vocabulary, summed, whatever the length. The
+    search is another: sequences that have ended leave the beams, so that as many prefixes go on as at the
+    start, where in the plain search they compete on with the prefixes and take their places. Where items
+    differ in length it can so find better items than the plain one, and with as many beams it looks at more.
+    Of the sequences that end in a step only those among its `beams` best candidates count. Items that it
+    did not find are -1.
     """
 
     def follows(_row: int, prefix: Tensor) -> list[int]:
@@ -87,10 +93,17 @@ def transformers_search(model: Any, tree: PrefixTree, ids: Tensor, mask: Tensor,
         num_return_sequences=beams,
         max_new_tokens=tree.depth,
         length_penalty=0.0,
-        early_stopping=True,
+        early_stopping="never",  # True stops at the first `beams` items that end, which need not be the best
         do_sample=False,
         use_cache=True,
         prefix_allowed_tokens_fn=follows,
+        return_dict_in_generate=True,
+        output_scores=True,
     )
-    items = [tree.item.get(tuple(token for token in row[1:] if token != PAD), -1) for row in found.tolist()]
-    return torch.tensor(items).view(len(ids), beams)
+    # Behind END it fills up with END where the id of padding is 0.
+    items = [tree.item.get(_until_end(row[1:]), -1) for row in found.sequences.tolist()]
+    return torch.tensor(items).view(len(ids), beams), found.sequences_scores.view(len(ids), beams)
+
+
+def _until_end(row: list[int]) -> Prefix:
+    return tuple(row[: row.index(END) + 1] if END in row else row)

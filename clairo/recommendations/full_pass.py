@@ -16,7 +16,7 @@ from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import Condition, Sample
 from clairo.recommendations.search import Search
 
-_PART_BATCHES = 8
+_PART_BATCHES = 2
 """Batches of users a part: what an interruption costs at most."""
 
 

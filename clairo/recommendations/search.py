@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SETTINGS = "settings.json"
 _SEARCHES = ("beam", "exact")
+_TABLES = 1 << 28  # bytes that tables of histories and items may take
+_LISTED = 6  # bytes an item and history that lists take: what is allowed, and how much of it up to each item
+_EXACT = 40  # bytes an item and view that an exact search takes: scores, sorted, and as a ranking reads them
 _ENSEMBLES = {"votes": vote, "probabilities": average}
 
 
@@ -162,13 +165,20 @@ class Search:
         """
         rankings = [NOTHING] * len(histories)
         rows = np.flatnonzero(histories.lengths > 0)
-        for start in range(0, len(rows), self.settings.batch_size):
-            batch = rows[start : start + self.settings.batch_size]
+        size = self._at_once(listed=assortment is not None)
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
             allowed = None if assortment is None else assortment.mask(batch)
             items, scores = self.views(histories.take(batch), allowed)
             for row, found, score in zip(batch, items, scores, strict=True):
                 rankings[row] = _ENSEMBLES[self.settings.ensemble](found, score)
         return rankings
+
+    def _at_once(self, *, listed: bool) -> int:
+        """Histories searched at once: fewer where memory is needed for every history and item."""
+        exact = self.settings.search == "exact"
+        an_item = _LISTED * listed + _EXACT * self.settings.views * exact
+        return min(self.settings.batch_size, max(1, _TABLES // max(1, an_item * self.trie.n_items)))
 
     def views(
         self, histories: Histories, allowed: NDArray[np.bool_] | None = None

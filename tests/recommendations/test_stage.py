@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from clairo.artifacts.sequences import Split
 from clairo.config import Item2ItemConfig, RecommendationsConfig
 from clairo.errors import InputError
 from clairo.recommendations import make
+from clairo.recommendations.assortment import Assortment
 from clairo.recommendations.ensemble import Ranking
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.invalid import invalid, paths
@@ -171,6 +173,30 @@ def test_equal_histories_get_equal_rankings_in_any_batch(
         assert ranking.scores.tolist() == rankings[0].scores.tolist()
 
 
+def test_fewer_are_searched_at_once_where_each_takes_memory_for_every_item(
+    run_folder: Path, sequences: Sequences, settings: RecommendationsConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of what each may be recommended do, and exact scores."""
+    search = load_search(run_folder, sequences, settings.model_copy(update={"batch_size": 50}))
+    histories = Histories.of([[item, item + 1] for item in range(8)])
+    catalogue = {str(name): item for item, name in enumerate(sequences.items)}
+    refused = Assortment.of(catalogue, 8, allow=None, deny=[["B009"], *([None] * 7)])
+    whole, sizes = search.rank(histories, refused), list[int]()
+    views = Search.views
+
+    def noted(self: Search, some: Histories, allowed: Any = None) -> Any:
+        sizes.append(len(some))
+        return views(self, some, allowed)
+
+    monkeypatch.setattr(Search, "views", noted)
+    monkeypatch.setattr("clairo.recommendations.search._TABLES", 3 * 6 * len(sequences.items))
+    parts = search.rank(histories, refused)
+    assert [ranking.items.tolist() for ranking in parts] == [ranking.items.tolist() for ranking in whole]
+    search.rank(histories)
+    replace(search, settings=replace(search.settings, search="exact")).rank(histories)
+    assert sizes == [3, 3, 2] + [8] + [1] * 8
+
+
 def test_an_empty_history_gets_popularity(made: tuple[Path, dict[str, Any]], sequences: Sequences) -> None:
     out, report = made
     first = {
@@ -241,7 +267,7 @@ def test_an_interruption_leaves_no_trace(
     assert [path.name for path in tmp_path.iterdir()] == [".parts"]
     calls, stop_at = 0, 10**9
     run_stage(settings, tmp_path)
-    assert calls == 19 + 19 - 8  # batches of two splits but for the one part that was done
+    assert calls == 19 + 19 - 10  # batches of two splits but for the five parts that were done
     for name in (*(f"{file}.parquet" for file in FILES), "settings.json"):
         assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in made[0].iterdir())
@@ -278,11 +304,12 @@ def test_a_killed_pass_goes_on_behind_its_parts(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The process is gone between two batches of the second part: it had no time to put anything in order."""
+    """The process is gone between two batches of the sixth part: it had no time to put anything in order."""
     command = [sys.executable, "-c", KILLED, str(run_folder), str(tmp_path), settings.model_dump_json()]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert [path.name for path in (tmp_path / ".parts").iterdir()] == ["validation-0-16.npz"]
-    (tmp_path / ".parts" / ".validation-16-32.npz.partial").write_bytes(b"half a part")
+    kept = {f"validation-{first}-{first + 4}.npz" for first in range(0, 20, 4)}
+    assert {path.name for path in (tmp_path / ".parts").iterdir()} == kept
+    (tmp_path / ".parts" / ".validation-20-24.npz.partial").write_bytes(b"half a part")
     searched, rank = list[int](), Search.rank
 
     def counted(search: Search, histories: Histories, *others: Any) -> list[Ranking]:
@@ -291,7 +318,7 @@ def test_a_killed_pass_goes_on_behind_its_parts(
 
     monkeypatch.setattr(Search, "rank", counted)
     report = run_stage(settings, tmp_path)
-    assert sum(searched) == report["validation"]["users"] + report["test"]["users"] - 16
+    assert sum(searched) == report["validation"]["users"] + report["test"]["users"] - 20
     for name in (*(f"{file}.parquet" for file in FILES), "settings.json"):
         assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
     assert not (tmp_path / ".parts").exists()
