@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, however slow the machine is; `--hypothesis-profile=default` draws new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
