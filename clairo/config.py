@@ -258,8 +258,6 @@ class ModelConfig(Section):
     """Training's probabilities at a step sum to one over the tokens that can follow, or over all tokens."""
     label_smoothing: Share = 0.0
     """Label smoothing of the cross-entropy."""
-    co_occurrence: Share = 0.0
-    """Share of the targets that each epoch draws anew among items that occur near those of the history."""
     warmup_steps: Natural = 10_000
     """Steps of linear warm-up; at most a tenth of all steps is used."""
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0

@@ -2,7 +2,6 @@
 
 from clairo.artifacts.codes import Codes
 from clairo.artifacts.embedding import Embedding
-from clairo.artifacts.neighbours import Neighbours
 from clairo.artifacts.sequences import Sequences
 
-__all__ = ["Codes", "Embedding", "Neighbours", "Sequences"]
+__all__ = ["Codes", "Embedding", "Sequences"]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from clairo.model.co_occurrence import CoOccurrence
     from clairo.vocabulary import Vocabulary
 
 Key = TypeVar("Key")
@@ -102,10 +101,7 @@ class Batch:
 
 
 class Batches:
-    """Makes the batches of every epoch: a history is permuted anew in each, by (seed, epoch, example).
-
-    With `co_occurrence` a share of the targets is drawn anew as well.
-    """
+    """Makes the batches of every epoch: a history is permuted anew in each, by (seed, epoch, example)."""
 
     def __init__(
         self,
@@ -115,11 +111,8 @@ class Batches:
         *,
         batch_size: int,
         seed: int,
-        co_occurrence: CoOccurrence | None = None,
     ) -> None:
         self.batch_size = batch_size
-        self._co_occurrence = co_occurrence
-        self._drawn: tuple[int, NDArray[np.float64]] | None = None
         self._examples, self._encoder = examples, vocabulary.encoder(features)
         self._seed = seed
         self._labels = targets(*self._encoder.canonical())
@@ -142,19 +135,9 @@ class Batches:
         ids, mask = encode_inputs(
             self._encoder, offsets, events, seed=seed, rows=rows.astype(np.uint64), threads=1
         )
-        wanted = examples.events[examples.target[rows]]
-        if self._co_occurrence is not None:
-            wanted = self._co_occurrence.draw(offsets, events, wanted, self._chances(epoch)[rows])
-        labels = self._labels[wanted]
+        labels = self._labels[examples.events[examples.target[rows]]]
         labels = labels[:, (labels >= 0).any(axis=0)]
         return Batch(torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(labels))
-
-    def _chances(self, epoch: int) -> NDArray[np.float64]:
-        """What decides on each example's target in an epoch, (n, 2): whoever is in its batch."""
-        if self._drawn is None or self._drawn[0] != epoch:
-            drawn = rng.generator(self._seed, "co-occurrence", epoch).random((len(self._examples), 2))
-            self._drawn = epoch, drawn
-        return self._drawn[1]
 
 
 def prefetch(make: Callable[[Key], Value], keys: Iterable[Key], *, ahead: int) -> Generator[Value]:

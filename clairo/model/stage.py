@@ -11,7 +11,6 @@ from clairo.artifacts import Codes, Sequences
 from clairo.errors import InputError
 from clairo.model import network, saved
 from clairo.model.checkpoint import Checkpoints, Progress
-from clairo.model.co_occurrence import CoOccurrence
 from clairo.model.examples import Batches, Examples
 from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
@@ -124,7 +123,7 @@ def _train(
     model = _network(cfg, size, data, seed)
     trainer = Trainer(
         model,
-        _batches(cfg, size, data, examples, seed),
+        Batches(examples, data.words, data.items.features, batch_size=size.batch_size, seed=seed),
         _loss(cfg, data),
         _validation(cfg, data, group, seed),
         Checkpoints(out / LAST, settings),
@@ -148,18 +147,6 @@ def _train(
         trainer.load_best()
         (out / OPTIONS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
         _write(cfg, data, trainer.progress, model, len(examples), out)
-
-
-def _batches(cfg: ModelConfig, size: Size, data: _Data, examples: Examples, seed: int) -> Batches:
-    drawn = CoOccurrence.count(data.histories, cfg.co_occurrence) if cfg.co_occurrence else None
-    return Batches(
-        examples,
-        data.words,
-        data.items.features,
-        batch_size=size.batch_size,
-        seed=seed,
-        co_occurrence=drawn,
-    )
 
 
 def _network(cfg: ModelConfig, size: Size, data: _Data, seed: int) -> T5ForConditionalGeneration:

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.artifacts import Neighbours, Sequences
+from clairo.artifacts import Sequences
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.lists import Lists, hold_back, top
 
@@ -50,6 +50,40 @@ class Popularity:
     def scores(self, histories: Histories) -> NDArray[np.float64]:
         """The same scores for every history."""
         return np.tile(self.share, (len(histories), 1))
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """For each item the items seen near it, as sparse rows.
+
+    Attributes:
+        starts: (n_items + 1,) int64; row i is `starts[i]:starts[i + 1]` of the other two.
+        items: the neighbour, int64.
+        weights: how much was seen of the two, float64.
+    """
+
+    starts: NDArray[np.int64]
+    items: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def count(cls, sequences: Sequences, *, window: int, backward: float) -> Self:
+        """Add 1/d from an item to one that follows it d events later, and `backward`/d the other way.
+
+        Distances go up to `window`, inside the training part of one user's history.
+        """
+        n_items = sequences.n_items
+        keys, weights = [], []
+        for distance, first, second in _pairs(Histories(*sequences.training()), window):
+            keys.append(first * n_items + second)
+            weights.append(np.full(len(first), 1.0 / distance))
+            if backward > 0:
+                keys.append(second * n_items + first)
+                weights.append(np.full(len(first), backward / distance))
+        pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
+        total = np.bincount(place, weights=np.concatenate(weights), minlength=len(pairs)).astype(np.float64)
+        starts = np.searchsorted(pairs, np.arange(n_items + 1) * n_items)
+        return cls(starts, pairs % n_items, total)
 
 
 @dataclass(frozen=True)
@@ -111,3 +145,11 @@ def recommend(
         plain.append(top(scores, k))
         masked.append(top(hold_back(scores, known.take(np.arange(rows.start, rows.stop))), k))
     return Lists.joined(plain), Lists.joined(masked)
+
+
+def _pairs(histories: Histories, window: int) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """For each distance up to `window` the items that stand so far apart, earlier and later ones."""
+    owners, events = histories.owners, histories.events.astype(np.int64)
+    for distance in range(1, window + 1):
+        together = owners[:-distance] == owners[distance:]
+        yield distance, events[:-distance][together], events[distance:][together]

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairo import log, metrics
-from clairo.artifacts import Neighbours, Sequences
+from clairo.artifacts import Sequences
 from clairo.recommendations.histories import Histories
-from clairo.recommendations.rivals import ItemToItem, Popularity, Rival, batches
+from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity, Rival, batches
 
 METRIC = "ndcg@10"
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clairo import metrics
-from clairo.artifacts import Neighbours, Sequences
+from clairo.artifacts import Sequences
 from clairo.recommendations import rivals
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.lists import Lists
-from clairo.recommendations.rivals import ItemToItem, Popularity, markov
+from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity, markov
 from clairo.recommendations.tuning import target_ranks, tune
 
 N_ITEMS = 7
