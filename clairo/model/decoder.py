@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
-from clairo.model.forward import encode, rms_norm
+from clairo.model.forward import encode, rms_norm, shut
 from clairo.model.network import output_scale
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class Decoder:
         for layer in self._layers:
             keys, values = F.linear(encoded, layer.cross_kv).chunk(2, dim=-1)
             cross.append((self._split(keys).transpose(2, 3).contiguous(), self._split(values).contiguous()))
-        shut = torch.zeros_like(mask, dtype=encoded.dtype).masked_fill_(~mask, -torch.inf)
-        return DecoderState(cross, shut[:, None, None, :])
+        return DecoderState(cross, shut(mask, encoded.dtype))
 
     def _encode(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Some rows at a time, as attention takes memory with the square of the length."""

@@ -9,7 +9,7 @@ import torch
 
 from clairo.model.allowed import Allowed
 from clairo.model.matmul import fast_float32
-from clairo.model.steps import Normalise, Steps
+from clairo.model.steps import Normalise, Steps, padded
 from clairo.tokens import START
 
 if TYPE_CHECKING:
@@ -59,11 +59,7 @@ class ExactSearch:
             scores = scores.where(may, -torch.inf)
         best, items = scores.sort(dim=1, descending=True, stable=True)
         best, items = best[:, : self._beams], items[:, : self._beams]
-        missing = (0, self._beams - best.shape[1])
-        pad = torch.nn.functional.pad
-        return pad(items.where(best > -torch.inf, -1), missing, value=-1), pad(
-            best, missing, value=-torch.inf
-        )
+        return padded(items.where(best > -torch.inf, -1), best, self._beams)
 
     @torch.inference_mode()
     def scores(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

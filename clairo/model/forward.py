@@ -27,7 +27,7 @@ def encode(model: T5ForConditionalGeneration, ids: Tensor, mask: Tensor) -> Tens
     """
     stack, rate = model.encoder, _rate(model)
     hidden = dropout(F.embedding(ids, model.shared.weight), rate)
-    bias = _position_bias(stack, ids.shape[1], bidirectional=True) + _shut(mask, hidden.dtype)
+    bias = _position_bias(stack, ids.shape[1], bidirectional=True) + shut(mask, hidden.dtype)
     for block in stack.block:
         attention, dense = block.layer
         hidden = hidden + dropout(_self_attention(attention, hidden, bias, rate), rate)
@@ -48,8 +48,8 @@ def decode(model: T5ForConditionalGeneration, ids: Tensor, encoded: Tensor, mask
     hidden = dropout(F.embedding(ids, model.shared.weight), rate)
     steps = ids.shape[1]
     later = torch.ones(steps, steps, dtype=torch.bool, device=ids.device).tril()
-    own_bias = _position_bias(stack, steps, bidirectional=False) + _shut(later[None, :, :], hidden.dtype)
-    cross_bias = _shut(mask, hidden.dtype)
+    own_bias = _position_bias(stack, steps, bidirectional=False) + shut(later[None, :, :], hidden.dtype)
+    cross_bias = shut(mask, hidden.dtype)
     cross = _cross_keys_and_values(stack, encoded)
     for block, (keys, values) in zip(stack.block, cross, strict=True):
         own, across, dense = block.layer
@@ -62,6 +62,12 @@ def decode(model: T5ForConditionalGeneration, ids: Tensor, encoded: Tensor, mask
 def rms_norm(hidden: Tensor, norm: Any) -> Tensor:
     """T5's layer norm: scaled to unit root mean square, no mean taken off, no bias."""
     return F.rms_norm(hidden, (hidden.shape[-1],), norm.weight, norm.variance_epsilon)
+
+
+def shut(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What bars attention where `mask`, (rows, length) or (rows, queries, length), is false."""
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)
+    return bias[:, None] if bias.ndim == 3 else bias[:, None, None]
 
 
 def dropout(values: Tensor, rate: float) -> Tensor:
@@ -136,12 +142,6 @@ def _fused_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, 
 def _split(flat: Tensor, heads: int) -> Tensor:
     """(rows, length, heads * d_kv) as (rows, heads, length, d_kv)."""
     return flat.view(*flat.shape[:-1], heads, -1).transpose(1, 2)
-
-
-def _shut(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What bars attention where `mask`, (rows, length) or (rows, queries, length), is false."""
-    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)
-    return bias[:, None] if bias.ndim == 3 else bias[:, None, None]
 
 
 def _position_bias(stack: Any, length: int, *, bidirectional: bool) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from clairo.model.allowed import Allowed
 from clairo.model.matmul import fast_float32
-from clairo.model.steps import Normalise, Steps
+from clairo.model.steps import Normalise, Steps, padded
 from clairo.tokens import START
 
 if TYPE_CHECKING:
@@ -100,10 +100,8 @@ class BeamSearch:
             hidden = self._steps.decoder.step(state, front.token)
             front = self._advance(front, hidden, rows, pruned, at_root=state.steps == 1)
             state.reorder(front.parent)
-        missing = self._beams - front.done_item.shape[1]
         best, order = front.done_score.sort(dim=1, descending=True, stable=True)
-        items = front.done_item.gather(1, order)
-        return _pad(items, missing, -1), _pad(best, missing, -torch.inf)
+        return padded(front.done_item.gather(1, order), best, self._beams)
 
     def _start(self, rows: int) -> _Front:
         """Every row at the root, with nothing found."""
@@ -176,7 +174,3 @@ def _first_columns(chosen: Tensor) -> tuple[Tensor, Tensor]:
     most = int(chosen.sum(dim=1).max())
     order = chosen.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :most]
     return order, chosen.gather(1, order)
-
-
-def _pad(found: Tensor, missing: int, value: float) -> Tensor:
-    return torch.nn.functional.pad(found, (0, missing), value=value)

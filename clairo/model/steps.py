@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 from clairo.errors import InputError
 from clairo.model.decoder import Decoder
@@ -74,6 +75,12 @@ class Steps:
     def _log_total(self, hidden: Tensor, edges: Edges, logits: Tensor) -> Tensor:
         """What makes a beam's logits log-probabilities when it is taken off, (beams,)."""
         return edges.logsumexp(logits) if self._over_trie else self.decoder.log_total(hidden)
+
+
+def padded(items: Tensor, scores: Tensor, beams: int) -> tuple[Tensor, Tensor]:
+    """Items and scores, (rows, n), as (rows, beams): -1 and -inf where there are no more items."""
+    missing = (0, beams - items.shape[1])
+    return F.pad(items, missing, value=-1), F.pad(scores, missing, value=-torch.inf)
 
 
 def _check_fit(model: T5ForConditionalGeneration, trie: Trie) -> None:

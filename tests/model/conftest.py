@@ -185,3 +185,22 @@ def oracle() -> Callable[..., NDArray[np.float64]]:
         return scores
 
     return scores_of
+
+
+@pytest.fixture
+def artefact() -> list[str]:
+    """What the stage leaves, in order."""
+    return [
+        "best",
+        "best/config.json",
+        "best/model.safetensors",
+        "history.json",
+        "model.json",
+        "options.json",
+    ]
+
+
+@pytest.fixture
+def left_in() -> Callable[[Path], list[str]]:
+    """Everything in a folder, in order."""
+    return lambda folder: sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
