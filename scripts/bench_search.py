@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clairo import Recommender, Vocabulary
+from clairo import Recommender
 from clairo.artifacts import Codes, Sequences
 from clairo.model import network, saved
 from clairo.model.exact import ExactSearch
@@ -45,6 +45,7 @@ from clairo.model.search import BeamSearch
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import Search, Settings
 from clairo.tokens import Trie, encode_inputs, n_model_ids, targets
+from clairo.vocabulary import FILE, Vocabulary
 from machine import CLOCKS, machine, peak, resident, shown, spread
 from slow_search import PrefixTree, plain_search, transformers_search
 from synthetic_run import random_items, train_vocabulary
@@ -80,7 +81,7 @@ class Run:
     def load(cls, folder: Path) -> "Run":
         """Read it; the model on the CPU."""
         model, meta = saved.load(folder / "model", "cpu")
-        words = Vocabulary.load(folder / "vocabulary" / "vocabulary.json")
+        words = Vocabulary.load(folder / "vocabulary" / FILE)
         meta.check(words)
         return cls(
             folder,

@@ -39,7 +39,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from clairo import Vocabulary
 from clairo.artifacts import Codes, Sequences
 from clairo.model import saved
 from clairo.model.checkpoint import Checkpoints
@@ -51,6 +50,7 @@ from clairo.model.network import Teacher, parameter_groups
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.tokens import Trie
+from clairo.vocabulary import FILE, Vocabulary
 from machine import CLOCKS, machine, shown, spread
 from slow_training import Collate, train
 
@@ -97,7 +97,7 @@ def main() -> None:
     torch.set_num_threads(1)
     before = machine()
     model, _ = saved.load(options.run / "model", "cpu")
-    words = Vocabulary.load(options.run / "vocabulary" / "vocabulary.json")
+    words = Vocabulary.load(options.run / "vocabulary" / FILE)
     codes, sequences = Codes.load(options.run / "codes"), Sequences.load(options.run / "sequences")
     n = (options.steps + 1) * options.batch_size
     examples = _examples(sequences, n, options)

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo import Vocabulary
 from clairo.artifacts import Codes, Sequences
 from clairo.codes.disambiguation import disambiguate
 from clairo.model import network, saved
 from clairo.rng import generator
 from clairo.tokens import n_model_ids
+from clairo.vocabulary import FILE, Vocabulary
 
 _CATEGORIES, _VALUES, _LAST = 8, 256, 256
 _FAMILY = 25  # items of one family, which share half of their codes or so
@@ -60,7 +60,7 @@ def main() -> None:
         (options.run / folder).mkdir(parents=True, exist_ok=True)
     codes.save(options.run / "codes")
     sequences.save(options.run / "sequences")
-    words.save(options.run / "vocabulary" / "vocabulary.json")
+    words.save(options.run / "vocabulary" / FILE)
     saved.save(options.run / "model", model, meta)
     print(f"{len(codes.ids)} items, {sequences.n_users} users, {words}: {options.run}")
 

@@ -13,7 +13,7 @@ from clairo.errors import InputError
 from clairo.recommendations.ensemble import NOTHING, Ranking, average, vote
 from clairo.recommendations.rivals import Popularity
 from clairo.tokens import Trie, encode_inputs
-from clairo.vocabulary import Encoder, Vocabulary
+from clairo.vocabulary import FILE, Encoder, Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,7 +135,7 @@ class Search:
             raise InputError(
                 f"{codes} is not of the same items as the sequences", hint="run the codes stage again"
             )
-        words = Vocabulary.load(vocabulary / "vocabulary.json")
+        words = Vocabulary.load(vocabulary / FILE)
         encoder = words.encoder(table.features)
         trie = Trie.build(*encoder.canonical())
         network, meta = saved.load(model, device)
