@@ -27,7 +27,7 @@ TINY = [
     "codes.values=8",
     "embeddings.image.encoder=descriptor",
     "fused.mode=separate",
-    "fused.image_width=8",
+    "fused.widths.image=8",
     "model.epochs=1",
     "recommendations.views=1",
     "recommendations.beams=100",
@@ -318,7 +318,9 @@ def test_codes_and_vectors_from_files_come_for_new_items_from_files_too(world: A
     run, both = world.folder / "vectors", world.folder / "both"
     files = {"vectors": world.write("old.npy", vectors[:24]), "ids": world.write("old.txt", "\n".join(items))}
     options = {f"embeddings__text__{name}": path for name, path in files.items()}
-    assert world.run("--out", run, embeddings__text__encoder="file", fused__text_width=6, **options).code == 0
+    assert (
+        world.run("--out", run, embeddings__text__encoder="file", fused__widths__text=6, **options).code == 0
+    )
     words = ["add", run, *words[2:-1], both]
     assert "names none of the 2 items" in world.type(*words).err
     files = {"vectors": world.write("new.npy", vectors[23:]), "ids": world.write("new.txt", "I023\nN1\nN2")}
