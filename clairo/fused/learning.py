@@ -164,7 +164,7 @@ class _Problem:
                 prior = (found[1] ** 2).sum() / 100 + (found[2] ** 2).sum() + (found[3] ** 2).sum()
                 value = -self._likelihood(found)[learned].mean() + prior / (2 * int(learned.sum()))
                 value.backward()  # type: ignore[no-untyped-call]
-                step.advance(1, loss=float(value))
+                step.advance(1, loss=float(value.detach()))
                 return value
 
             optimizer.step(loss)  # type: ignore[no-untyped-call]

@@ -160,7 +160,8 @@ def _weighted(
     level, own = -1, None
     if cfg.learned_weights == "category":
         lists = categories.read(sequences, catalogue.items)
-        level = categories.level_of([*np.array(lists, dtype=object)[catalogue.training_items()]])
+        trained = zip(lists, catalogue.training_items(), strict=True)
+        level = categories.level_of([entries for entries, known in trained if known])
         own = categories.at(lists, level)
     shares = fusion.shares(vectors)
     confidence, report["learned_weights"] = learning.learn(

@@ -200,10 +200,11 @@ def test_run_never_trains_over_it(world: Any, later: Path, harm: str) -> None:
         ["fused.mode=separate"],
         ["fused.mode=fused"],
         ["fused.mode=fused", "fused.final_width=4"],
+        ["fused.mode=both", "fused.learned_weights=category"],
         ["fused.mode=text", "embeddings.image.encoder=none", "codes.disambiguation=sequential"],
         ["fused.mode=image", "embeddings.text.encoder=none"],
     ],
-    ids=["separate", "fused", "final", "text", "image"],
+    ids=["separate", "fused", "final", "weighed", "text", "image"],
 )
 def test_twins_of_old_items_get_their_codes(world: Any, shop: Shop, options: list[str]) -> None:
     """What a stage stored, applied to the run's own items under other names, gives their codes exactly."""
@@ -231,7 +232,7 @@ def test_twins_of_old_items_get_their_codes(world: Any, shop: Shop, options: lis
     np.testing.assert_array_equal(codes.features[new, :-1], codes.features[old, :-1])
     assert (codes.features[new, -1] != codes.features[old, -1]).all()
     for path in (out / "fused").glob("*.npz"):
-        if path.name != "pca.npz":
+        if path.name not in ("pca.npz", "weights.npz"):
             vectors = Embedding.load(path)
             np.testing.assert_allclose(vectors.vectors[new], vectors.vectors[old], atol=1e-6)
             np.testing.assert_array_equal(vectors.present[new], vectors.present[old])
