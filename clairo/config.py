@@ -23,20 +23,12 @@ TextField = Literal["title", "brand", "price", "features", "categories", "descri
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ModalityName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
-RESERVED = (
-    "text",
-    "image",
-    "fused",
-    "separate",
-    "both",
-    "final",
-    "pca",
-    "weights",
-    "tfidf",
-    "tuned",
-    "disambiguation",
+_MODES = ("fused", "separate", "both")
+RESERVED = frozenset(
+    {"text", "image", *_MODES, "final", "pca", "weights", "tfidf", "tuned", "disambiguation"}
+    | {"mode", "order", "groups", "warnings", "learned_weights", "without_vectors", "without_vectors_first"}
 )
-"""Names that no further modality can have: they name modes, options or files already."""
+"""Names that no further modality can have: they name modes, files or entries of reports already."""
 
 
 class Section(BaseModel):
@@ -239,7 +231,7 @@ class FusedConfig(Section):
 
     def named(self) -> dict[str, tuple[str, ...]]:
         """The modalities that each option names."""
-        alone = () if self.mode in ("fused", "separate", "both") else (self.mode,)
+        alone = () if self.mode in _MODES else (self.mode,)
         options = {"mode": alone, "modalities": self.modalities or (), "widths": (*self.widths,)}
         weights = {"weights": (*self.weights,)}
         return options | weights | {"shuffled": self.shuffled, "zeroed": self.zeroed}
@@ -438,7 +430,7 @@ class Config(Section):
 
 
 def _unknown_modality(option: str, name: str, known: tuple[str, ...]) -> str:
-    modes = ("fused", "separate", "both") if option == "mode" else ()
+    modes = _MODES if option == "mode" else ()
     near = difflib.get_close_matches(name, [*modes, *known], n=1)
     guess = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join((*modes, *known))}"
     return f"fused.{option}: there is no modality {name!r} in [embeddings]{guess}"

@@ -133,8 +133,9 @@ class _Problem:
     ) -> None:
         import torch
 
-        vectors = [share.vectors.astype(np.float64) for share in shares.values()]
-        self._squares = torch.from_numpy(np.column_stack([(part**2).sum(axis=1) for part in vectors]))
+        vectors = [share.vectors for share in shares.values()]
+        lengths = [np.einsum("nd,nd->n", part, part, dtype=np.float64) for part in vectors]
+        self._squares = torch.from_numpy(np.column_stack(lengths))
         self._products = torch.from_numpy(np.stack([_products(part, pairs) for part in vectors], axis=2))
         self._items, self._candidates = torch.from_numpy(pairs.items), torch.from_numpy(pairs.candidates)
         self._counts, self._judge = torch.from_numpy(pairs.counts), torch.from_numpy(pairs.judge)
@@ -208,12 +209,13 @@ class _Problem:
         return self._m * logits.softmax(dim=1)
 
 
-def _products(vectors: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
+def _products(vectors: NDArray[np.float32], pairs: Pairs) -> NDArray[np.float64]:
     """Inner products of every pair's item with its candidates, (p, 1 + CANDIDATES)."""
     made = np.zeros(pairs.candidates.shape)
     for start in range(0, len(made), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        made[rows] = np.einsum("pd,pcd->pc", vectors[pairs.items[rows]], vectors[pairs.candidates[rows]])
+        own, other = vectors[pairs.items[rows]], vectors[pairs.candidates[rows]]
+        made[rows] = np.einsum("pd,pcd->pc", own, other, dtype=np.float64)
     return made
 
 

@@ -21,7 +21,7 @@ def modalities(cfg: FusedConfig, embeddings: Path) -> tuple[str, ...]:
     if cfg.modalities is not None:
         return cfg.modalities
     report = store.read_json(embeddings / "report.json")
-    on = {name for name, entry in report.items() if entry["encoder"] != "none"}
+    on = {name for name, entry in report.items() if entry.get("encoder", "none") != "none"}
     if not on:
         raise InputError(
             f'fused.mode = "{cfg.mode}" reads vectors, but the encoders of all modalities are "none"',
