@@ -43,8 +43,8 @@ def parsed(url: str | httpx2.URL) -> httpx2.URL:
         raise Failure(failures.BAD_ADDRESS, str(error)) from None
     if found.scheme not in ("http", "https"):
         raise Failure(failures.NOT_HTTP, found.scheme)
-    if not host:
-        raise Failure(failures.BAD_ADDRESS, "no host")
+    if not host or not 0 < (found.port or 80) < 2**16:
+        raise Failure(failures.BAD_ADDRESS, "no host" if not host else f"port {found.port}")
     return found
 
 

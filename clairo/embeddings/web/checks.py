@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clairo.config import DownloadConfig
 
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")  # of pictures, be they cut short a moment later
 _SHRINK = 8  # a JPEG is decoded this much smaller: all of it is read, and in a fraction of the time
 
 
@@ -51,8 +52,10 @@ def _identified(content: bytes, cfg: DownloadConfig) -> Picture:
     except Image.DecompressionBombError:
         raise Failure(failures.TOO_MANY_PIXELS) from None
     except _ERRORS as error:
+        if content.startswith(_BEGINNINGS):
+            raise Failure(failures.BROKEN, str(error)) from None
         begin = content[:20].decode("ascii", "replace")
-        raise Failure(failures.NOT_A_PICTURE, f"begins {begin!r}" if content else "empty") from error
+        raise Failure(failures.NOT_A_PICTURE, f"begins {begin!r}" if content else "empty") from None
     if width * height > cfg.max_pixels:
         raise Failure(failures.TOO_MANY_PIXELS, f"{width} x {height}")
     if min(width, height) < cfg.min_side:

@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from clairo.embeddings.web import candidates, checks, failures, records
@@ -20,7 +20,7 @@ from clairo.embeddings.web.client import Client
 from clairo.embeddings.web.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from clairo.config import DownloadConfig
@@ -34,11 +34,12 @@ _PARTING_SECONDS = 5.0
 
 @contextmanager
 def downloading(
-    wanted: Sequence[Wanted], cfg: DownloadConfig, folder: Path
+    wanted: Sequence[Wanted], cfg: DownloadConfig, folder: Path, keep: Callable[[Record], None]
 ) -> Iterator[Iterator[Record | None]]:
     """Download while the block runs; it iterates over records as they come, and over None now and then.
 
-    Leaving the block, however that happens, stops what is under way.
+    Leaving the block, however that happens, stops what is under way. Every record goes to `keep`, those too
+    that came and were not iterated over.
 
     Raises:
         OSError: a picture cannot be written.
@@ -50,12 +51,16 @@ def downloading(
         thread = threading.Thread(target=_run, args=(loop, work, results), name="download", daemon=True)
         thread.start()
         try:
-            yield _results(results)
+            yield _results(results, keep)
         finally:
-            if thread.is_alive():
+            with suppress(RuntimeError):  # it has come to its end, and the loop is closed
                 loop.call_soon_threadsafe(work.cancel)
             thread.join(_PARTING_SECONDS)
             decoder.shutdown(wait=False, cancel_futures=True)
+            while not results.empty():
+                found = results.get()
+                if found is not None and not isinstance(found, BaseException):
+                    keep(found)
 
 
 def _run(
@@ -76,7 +81,9 @@ def _run(
         loop.close()
 
 
-def _results(results: queue.Queue[Record | BaseException | None]) -> Iterator[Record | None]:
+def _results(
+    results: queue.Queue[Record | BaseException | None], keep: Callable[[Record], None]
+) -> Iterator[Record | None]:
     while True:
         try:
             found = results.get(timeout=_LOOK_SECONDS)
@@ -87,6 +94,7 @@ def _results(results: queue.Queue[Record | BaseException | None]) -> Iterator[Re
             return
         if isinstance(found, BaseException):
             raise found
+        keep(found)
         yield found
 
 

@@ -145,13 +145,12 @@ def _download(asked: list[Wanted], wanted: list[Wanted], manifest: Manifest, cfg
     failed = sum(_failed(one, manifest) for one in wanted)
     with (
         log.step("download pictures", total=len(asked)) as step,
-        downloading(asked, cfg, manifest.folder) as results,
+        downloading(asked, cfg, manifest.folder, manifest.add) as results,
     ):
         for record in results:
             if record is None:
                 step.advance(0)  # hears Ctrl-C
                 continue
-            manifest.add(record)
             failed += not record.ok
             step.advance(missing=failed)
             if failed > _allowed(wanted, cfg):

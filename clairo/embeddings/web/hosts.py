@@ -34,7 +34,7 @@ class Host:
             Failure: the host answers nobody.
         """
         async with self._places:
-            while (pause := self._resume - time.monotonic()) > 0:
+            while (pause := self.resume_in()) > 0:
                 await asyncio.sleep(pause)
             if self._silent:
                 raise Failure(failures.SILENT_HOST)
@@ -44,6 +44,10 @@ class Host:
     def pause(self, seconds: float) -> None:
         """Ask nothing for so long."""
         self._resume = max(self._resume, time.monotonic() + seconds)
+
+    def resume_in(self) -> float:
+        """Seconds until it may be asked again; none are left where this is not above 0."""
+        return self._resume - time.monotonic()
 
     def answered(self) -> None:
         """The host is there."""
