@@ -77,6 +77,8 @@ def add(
     job = _Job.prepared(Path(run), Path(out), _path(metadata), _path(reviews), list(overrides))
     with _aside(job.out) as store:
         for name, make in job.makers(store).items():
+            if name == "embeddings":
+                pipeline.fetch(job.config, store, known=job.known)
             made = pipeline.publish(name, job.parts(name, store), store, make)
             logger.info("%s: %s in %.1f s", name, "copied" if name in _COPIED else "added to", made.seconds)
         counts = _counts(store)
@@ -126,7 +128,7 @@ class _Job:
                 config.sequences, old=old("sequences"), reviews=new("reviews"), out=work
             ),
             "embeddings": lambda work: _room("embeddings").extend(
-                config.embeddings,
+                _room("embeddings").located(config.embeddings, store.run),
                 old=old("embeddings"),
                 sequences=new("sequences"),
                 reviews=old("reviews"),
@@ -172,7 +174,16 @@ class _Job:
             return self.digests
         if name not in ("embeddings", "codes") or not _counts(store).get("items"):
             return {}
-        return {option: sha256(path) for option, path in pipeline.files(name, self.config)}
+        found = {option: sha256(path) for option, path in pipeline.files(name, self.config)}
+        pictures = name == "embeddings"
+        return found | (pipeline.fetched(self.config, store, known=self.known) if pictures else {})
+
+    @property
+    def known(self) -> int:
+        """How many items the run has."""
+        from clairo.artifacts import Sequences
+
+        return Sequences.load(self.parent.folder("sequences")).n_items
 
 
 def _copied(old: Path, work: Path) -> dict[str, Any]:

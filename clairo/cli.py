@@ -276,6 +276,19 @@ def shop(
 
 
 @app.command()
+def pictures(
+    folder: RunFolder,
+    again: Annotated[
+        bool, typer.Option("--again", help="ask again for what failed for good, too (404, no picture)")
+    ] = False,
+) -> None:
+    """Download the pictures that a run wants, without encoding them; prints the folder that they lie in."""
+    from clairo import pipeline
+
+    print(pipeline.pictures(pipeline.saved_config(folder), folder, again=again))
+
+
+@app.command()
 def report(folder: RunFolder) -> None:
     """Write the report again from the artefacts."""
     from clairo import pipeline

@@ -12,13 +12,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 
 from clairo.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
 TextField = Literal["title", "brand", "price", "features", "categories", "description", "text"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ModalityName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -135,6 +136,64 @@ class TextConfig(Section):
     """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
 
 
+class Mirror(Section):
+    """`[[embeddings.image.download.mirrors]]`: another place of the same pictures."""
+
+    prefix: Annotated[str, Field(pattern=r"^https?://.")]
+    """How addresses begin that the mirror answers for: `https://images.example/I/`."""
+    mirror: Annotated[str, Field(pattern=r"^https?://.")]
+    """What takes the place of `prefix`."""
+
+
+class DownloadConfig(Section):
+    """`[embeddings.image.download]`: pictures from the addresses that the metadata names.
+
+    Of all this only the pictures that come count for the embeddings: other limits, other mirrors or another
+    speed make nothing stale.
+    """
+
+    enabled: bool = False
+    """Download the pictures of the items. Nothing is downloaded for the encoders `file` and `none`."""
+    folder: Path | None = None
+    """Where pictures and their manifest `pictures.jsonl` are kept, to be shared by runs; left out, in the
+    folder `pictures` of the run."""
+    max_missing_share: Share = 0.2
+    """Of the items that have an address, the share whose picture may be missing; past it the run stops."""
+    concurrency: Positive = 16
+    """Pictures fetched at once."""
+    per_host: Positive = 8
+    """Of these, from one host."""
+    connect_seconds: Seconds = 10.0
+    """Time to find a host's address and connect."""
+    read_seconds: Seconds = 20.0
+    """Longest silence of a server that has not sent everything."""
+    transfer_seconds: Seconds = 120.0
+    """Time for a whole answer, however steadily it drips."""
+    retries: Natural = 4
+    """Further tries at an address whose failure may pass: time-outs, broken connections, 429, 5xx."""
+    backoff_seconds: Seconds = 1.0
+    """Pause before the first further try; each later one is twice as long, and shortened by chance to as
+    little as half."""
+    max_wait_seconds: Seconds = 120.0
+    """Longest pause between two tries, also where a server asks for more (`Retry-After`)."""
+    host_patience_seconds: Seconds = 180.0
+    """A host that has given no answer for so long, at ten tries or more, is not tried again."""
+    max_redirects: Natural = 5
+    """Redirects followed from one address."""
+    max_bytes: Positive = 20_000_000
+    """Bytes above which a picture is not taken."""
+    max_pixels: Annotated[int, Field(ge=1, le=64_000_000)] = 64_000_000
+    """Pixels above which a picture is not decoded."""
+    min_side: Positive = 8
+    """Width and height in pixels that a picture has at least: servers send a dot for what they lack."""
+    mirrors: tuple[Mirror, ...] = ()
+    """For every address, the mirrors whose `prefix` it has are tried first, in this order."""
+    original: bool = True
+    """Try an address itself too, after its mirrors."""
+    private_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks (`10.1.0.0/16`, `127.0.0.1/32`) that pictures may come from although they are not public."""
+
+
 class ImageConfig(Section):
     """`[embeddings.image]`: what turns an item's picture into a vector."""
 
@@ -147,12 +206,20 @@ class ImageConfig(Section):
     """open_clip weights: a tag or a local file."""
     folder: Path | None = None
     """Pictures named by item id (`B000123.jpg`); left out, those of the built-in shop if it is used."""
+    download: DownloadConfig = DownloadConfig()
+    """Pictures from the web, in place of a folder."""
     batch_size: Positive = 64
     """Pictures encoded at once."""
     vectors: Path | None = None
     """`.npy` of items by width, for `file`."""
     ids: Path | None = None
     """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.download.enabled and self.folder is not None:
+            raise ValueError("folder and download.enabled are two sources of pictures: choose one")
+        return self
 
 
 class MoreConfig(Section):
@@ -479,11 +546,13 @@ def content(section: Section) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
+        if name in _SPEED:
+            continue
         if isinstance(value, Section):
             values[name] = content(value)
         elif isinstance(value, dict) and any(isinstance(entry, Section) for entry in value.values()):
             values[name] = {key: content(entry) for key, entry in value.items()}
-        elif name not in _SPEED and not _holds_path(value):
+        elif not _holds_path(value):
             values[name] = section.model_dump(mode="json", include={name})[name]
     return values
 
@@ -523,7 +592,8 @@ _PATHS = frozenset(
     }
 )
 # Of `accumulate` a result depends no more than of the number of processes: rounding, and what dropout draws.
-_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate", "tracker"})
+# Of `download` it depends on what came, which the pipeline looks at (see `clairo.embeddings.web`).
+_SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate", "tracker", "download"})
 
 
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:

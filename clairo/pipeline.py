@@ -126,7 +126,7 @@ def run(config: Config, folder: Path, *, until: str | None = None, start: str | 
         _take(stages, config, store)
         for name in stages:  # bad paths are found before the first stage spends an hour
             if not _added(store.manifest(name)):
-                _check_outside(files(name, config), folder)
+                _check_outside(files(name, config) + _kept(name, config, store), folder)
         if "model" in stages and config.model.tracker != "none":
             _room("model").check_tracker(config.model.tracker)
         _note(config, folder / CONFIG_FILE)
@@ -289,12 +289,15 @@ def _ensure(name: str, config: Config, store: Store, word: Word) -> None:
             logger.info("%s: stands", name)
             return
         logger.info("%s: made again, because of %s", name, "; ".join(reasons))
+    if name == "embeddings":
+        fetch(config, store)
+        parts = _parts(name, config, store)  # what came decides
     _make(name, config, store, parts, word)
 
 
 def _make(name: str, config: Config, store: Store, parts: dict[str, Any], word: Word) -> None:
     def make(work: Path) -> dict[str, Any]:
-        room, section = _room(name), getattr(config, name)
+        room, section = _room(name), _section(name, config, store)
         if name in _TOGETHER:
             word.say([name, str(work)])
         logs = {"logs": store.run / LOGS / digest(parts)[:8]} if name == "model" else {}
@@ -340,6 +343,58 @@ def _room(stage: str) -> Any:
         return importlib.import_module(f"clairo.{stage}")
 
 
+def _section(name: str, config: Config, store: Store) -> Any:
+    """The configuration of a stage, with the places that it has in this run."""
+    section = getattr(config, name)
+    return _room(name).located(section, store.run) if name == "embeddings" else section
+
+
+def fetch(config: Config, store: Store, *, known: int = 0, again: str = "no") -> None:
+    """Download the pictures that the embeddings stage will read, if any (see `clairo.embeddings.fetch`)."""
+    section = _section("embeddings", config, store)
+    _room("embeddings").fetch(section, sequences=store.folder("sequences"), known=known, again=again)
+
+
+def fetched(config: Config, store: Store, *, known: int = 0) -> dict[str, str]:
+    """Digest of the downloaded pictures that the embeddings stage reads, if it reads any, under its name."""
+    section = _section("embeddings", config, store)
+    found = _room("embeddings").content(section, sequences=store.folder("sequences"), known=known)
+    return {} if found is None else {"pictures": found}
+
+
+def pictures(config: Config, folder: Path, *, again: bool = False) -> Path:
+    """Download the pictures of a run whose sequences stand, and return the folder that they lie in.
+
+    Failures of earlier downloads that may have passed are tried again, with `again` all others too.
+
+    Raises:
+        InputError: the run downloads none, its sequences do not stand, or too many are missing.
+    """
+    store = Store(folder)
+    place: Path | None = _room("embeddings").kept(_section("embeddings", config, store))
+    if place is None:
+        raise InputError(
+            f"the run in {folder} downloads no pictures: embeddings.image.download.enabled is not set, or "
+            f"its image encoder ({config.embeddings.image.encoder}) reads none",
+            hint="run it with --set embeddings.image.download.enabled=true --until sequences",
+        )
+    if _added(store.manifest("embeddings")):
+        raise InputError(
+            f"the embeddings in {folder} were made by `clairo add` and stay as they are", hint="add again"
+        )
+    with store.locked():
+        _check_outside(_kept("embeddings", config, store), folder)
+        _take(["embeddings"], config, store)
+        fetch(config, store, again="all" if again else "passing")
+    return place
+
+
+def _kept(name: str, config: Config, store: Store) -> list[tuple[str, Path]]:
+    """Where a stage keeps pictures that outlive it."""
+    found = _room(name).kept(_section(name, config, store)) if name == "embeddings" else None
+    return [] if found is None else [("pictures", found)]
+
+
 def _upstream(name: str, config: Config, store: Store) -> dict[str, Path | None]:
     """Folders of the stages that `name` can read; None for those that this configuration does without."""
     needs = STAGES[name].needs(config)
@@ -351,6 +406,8 @@ def _parts(name: str, config: Config, store: Store) -> dict[str, Any]:
     """What the artefact of `name` depends on."""
     parts = inside(name, config, store)
     outside = {option: sha256(path) for option, path in files(name, config)}
+    if name == "embeddings":
+        outside |= fetched(config, store)
     return parts | {"code": code(name), "inputs": outside | parts["inputs"]}
 
 

@@ -23,8 +23,8 @@ def read(path: Path, ids: NDArray[np.str_], fields: Sequence[str]) -> list[str]:
     Raises:
         InputError: the file cannot be read, or gives an item two rows.
     """
-    rows = _rows(path, fields)
-    return [compose(rows.get(str(item), {}), fields) for item in ids]
+    found = rows(path, fields)
+    return [compose(found.get(str(item), {}), fields) for item in ids]
 
 
 def compose(values: Mapping[str, Any], fields: Iterable[str]) -> str:
@@ -48,7 +48,12 @@ def _words(value: Any) -> str:
     return "" if value is None else " ".join(str(value).split())
 
 
-def _rows(path: Path, fields: Sequence[str]) -> dict[str, dict[str, Any]]:
+def rows(path: Path, fields: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By item, those of `fields` that the table has.
+
+    Raises:
+        InputError: the file cannot be read, or gives an item two rows.
+    """
     import polars as pl
 
     try:
@@ -58,8 +63,8 @@ def _rows(path: Path, fields: Sequence[str]) -> dict[str, dict[str, Any]]:
     if "item" not in table.columns:
         raise InputError(f"{path} has no column `item`", hint="run the sequences stage again")
     table = table.select("item", *(field for field in fields if field in table.columns))
-    rows = {str(row.pop("item")): row for row in table.iter_rows(named=True)}
-    if len(rows) != table.height:
+    found = {str(row.pop("item")): row for row in table.iter_rows(named=True)}
+    if len(found) != table.height:
         doubled = table["item"].filter(table["item"].is_duplicated())[0]
         raise InputError(f"{path} has more than one row for item {doubled!r}")
-    return rows
+    return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clairo import rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import EmbeddingsConfig, ImageConfig, TextConfig
-from clairo.embeddings import clip, files, image, item_text, pictures, text, tfidf
+from clairo.embeddings import clip, downloads, files, image, item_text, pictures, text, tfidf
 from clairo.embeddings.notes import Notes
 from clairo.errors import InputError
 
@@ -218,10 +218,13 @@ def _image(
     if options.encoder == "file":
         return files.embed(*_vectors("image", options.vectors, options.ids), ids, notes)
     folder = _pictures(options, reviews)
-    if folder is None:
+    if options.download.enabled:
+        paths = downloads.paths(options, ids, notes)
+    elif folder is None:
         notes.warn("no pictures: embeddings.image.folder is not set, and no built-in shop was written")
         return None
-    paths = pictures.find(folder, ids)
+    else:
+        paths = pictures.find(folder, ids)
     found = notes.entries["pictures"] = sum(path is not None for path in paths)
     if found < len(paths):
         notes.warn(f"{len(paths) - found} of {len(paths)} items have no picture")
@@ -267,8 +270,8 @@ def _save(embedding: Embedding | None, path: Path, notes: Notes) -> None:
 
 
 def _pictures(cfg: ImageConfig, reviews: Path | None) -> Path | None:
-    """The folder of pictures, if the encoder reads any and there is one."""
-    if cfg.encoder in ("file", "none"):
+    """The folder of pictures, if the encoder reads any that are not downloaded and there is one."""
+    if cfg.encoder in ("file", "none") or cfg.download.enabled:
         return None
     if cfg.folder is not None:
         if not cfg.folder.is_dir():

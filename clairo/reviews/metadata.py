@@ -28,7 +28,8 @@ SCHEMA = {
 
 _TEXTS = ("title", "brand", "price")
 _LISTS = ("category", "feature", "description")
-_IMAGES = ("imageURLHighRes", "imageURL", "image")  # the first two in one release, the third in the other
+# The first two in one release, the third in the other; the last, one text, in that of 2014.
+_IMAGES = ("imageURLHighRes", "imageURL", "image", "imUrl")
 _COUNTED = ("rank", "details")
 # All columns are read as text, the json of a list included: a column of lists would make the one row that
 # holds a string there an error of the whole file. That text serves to count dirt. It is not fit to be read
@@ -184,5 +185,5 @@ KINDS = {
     "rank_as_list": pl.col("rank").str.contains(_LIST),
     "rank_as_text": pl.col("rank").str.contains(r"^[^\[]"),
     "texts_as_lists": _any(_TEXTS, r'^\[(?:"|\])'),
-    "lists_as_texts": _any((*_LISTS, *_IMAGES), r"^[^\[]"),
+    "lists_as_texts": _any((*_LISTS, *_IMAGES[:3]), r"^[^\[]"),
 }

@@ -21,8 +21,8 @@ _TEXTS = {
 _LISTS = {
     "features": ("features", "feature"),
     "categories": ("categories", "category"),
-    "image_urls": ("image_urls", "imageURLHighRes", "imageURL", "image"),
 }
+_IMAGES = ("image_urls", "imageURLHighRes", "imageURL", "image", "imUrl")  # all count, the best first
 _COLUMNS = ("item", "title", "brand", "price", "features", "categories", "description", "image_urls", "text")
 
 
@@ -37,7 +37,9 @@ def read(path: Path | None, items: NDArray[np.str_], dense: NDArray[np.int64]) -
     Raises:
         InputError: the file is damaged, its `asin` is not the original id, or it names none of the items.
     """
-    schema = {name: pl.List(pl.String()) if name in _LISTS else pl.String() for name in _COLUMNS}
+    schema = {
+        name: pl.List(pl.String()) if name in (*_LISTS, "image_urls") else pl.String() for name in _COLUMNS
+    }
     table = read_object(path) if path else {}
     rows = [
         _row(path, str(number), original, table.get(str(number), {}))
@@ -63,6 +65,7 @@ def _row(path: Path | None, key: str, original: str, fields: object) -> dict[str
         "item": original,
         **texts,
         **{name: _words(fields, keys) or None for name, keys in _LISTS.items()},
+        "image_urls": list(dict.fromkeys(url for key in _IMAGES for url in _words(fields, (key,)))) or None,
     }
 
 

@@ -138,3 +138,12 @@ def test_suggestions_come_from_the_section_itself() -> None:
     assert difflib.get_close_matches("lern_rate", list(config.ModelConfig.model_fields))
     with pytest.raises(ConfigError, match="did you mean 'learning_rate'"):
         config.parse({"model": {"lern_rate": 0.1}}, "x")
+
+
+def test_how_pictures_are_downloaded_is_no_part_of_what_a_section_says() -> None:
+    def said(**options: object) -> object:
+        image = {"download": {"enabled": True, **options}}
+        return config.content(config.parse({"embeddings": {"image": image}}, "here").embeddings)
+
+    assert said() == said(concurrency=1, private_networks=["10.0.0.0/8"], max_bytes=1)
+    assert said() == config.content(config.Config().embeddings)

@@ -142,6 +142,12 @@ def test_image_urls_are_those_of_high_resolution_first_and_each_once(tmp_path: P
     assert about["metadata"]["lists_as_texts"] == 1
 
 
+def test_the_one_image_of_the_oldest_release_counts(tmp_path: Path) -> None:
+    (item,), about = _write(tmp_path, [_row("image", image=..., imUrl=f"{URL}o.jpg")])
+    assert item["image_urls"] == [f"{URL}o.jpg"]
+    assert about["metadata"]["without_image"] == about["metadata"]["lists_as_texts"] == 0
+
+
 def test_the_first_of_rows_with_one_asin_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "CHUNK", 300)
     rows: list[dict[str, Any] | str] = [

@@ -161,6 +161,19 @@ def test_fields_of_items_have_the_columns_of_the_reviews_stage_and_text(tmp_path
     assert table.schema == _items(None, ["A"], [0]).schema
 
 
+def test_all_addresses_of_images_count_the_best_first(tmp_path: Path) -> None:
+    fields = {
+        "0": {
+            "image": "https://x/c.jpg",
+            "imageURL": ["https://x/b.jpg", "https://x/a.jpg"],
+            "imageURLHighRes": ["https://x/a.jpg"],
+            "imUrl": "https://x/d.jpg",
+        }
+    }
+    table = _items(_write(tmp_path, "items.json", fields), ["A"], [0])
+    assert table["image_urls"].to_list() == [[f"https://x/{name}.jpg" for name in "abcd"]]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
