@@ -30,8 +30,7 @@ private_networks = ["127.0.0.1"]
 backoff_seconds = 0.01
 retries = 1
 [fused]
-text_width = 8
-image_width = 8
+widths = {text = 8, image = 8}
 [codes]
 books = 2
 values = 4
