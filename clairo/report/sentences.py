@@ -70,9 +70,9 @@ def blend(report: dict[str, Any]) -> Iterator[str]:
     if found:
         how = "chosen on validation" if found.get("grid") else "set by the configuration"
         yield (
-            f"This run recommends by a blend: the model's score with the weight {1 - found['weight']:.4g} and "
-            f"item-to-item's with the weight {found['weight']:.4g}, {how}. {SYSTEMS['model']} is the model "
-            "alone."
+            f"This run recommends by a blend: the model's list with the weight {1 - found['weight']:.4g} "
+            f"and item-to-item's with the weight {found['weight']:.4g}, {how}. {SYSTEMS['model']} is the "
+            "model alone."
         )
 
 
@@ -118,8 +118,8 @@ def _filled(report: dict[str, Any]) -> Iterator[str]:
         found = noted.get(name, {})
         if found.get("lists_filled"):
             yield (
-                f"The search left {found['lists_filled']:,} of {found['users']:,} lists of {words}{alone} short; "
-                f"popularity filled their last {found['items_filled']:,} places in all."
+                f"The search left {found['lists_filled']:,} of {found['users']:,} lists of {words}{alone} "
+                f"short; popularity filled their last {found['items_filled']:,} places in all."
             )
 
 
@@ -194,8 +194,8 @@ def caveats(report: dict[str, Any]) -> Iterator[str]:
     )
     if report.get("blend", {}).get("grid"):
         yield (
-            "The best epoch of the model, the settings of item-to-item and the weight of the blend are chosen "
-            "on validation, so the figures on validation flatter all three."
+            "The best epoch of the model, the settings of item-to-item and the weight of the blend are "
+            "chosen on validation, so the figures on validation flatter all three."
         )
     else:
         yield (
