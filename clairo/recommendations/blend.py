@@ -46,8 +46,8 @@ class Blend:
 
     Attributes:
         weight: of item-to-item, from 0 to 1.
-        item2item: counts of the training events; items that came later (`clairo add`) have none, so that of
-            them the model alone speaks.
+        item2item: counts of the training events; items that came later (`clairo add`) have none and stand
+            last in its list, so that only the model can bring them to the front.
         tie_weight: what the popularity shares were multiplied with in `item2item.tie`.
     """
 

@@ -92,7 +92,10 @@ def _places(report: dict[str, Any], system: str, main: str) -> list[dict[str, An
     """Where in the report a system's metrics stand."""
     if system not in (MODEL, BLEND):
         return [report["baselines"].setdefault(system, {})]
-    return [report] * (system == main) + [report.setdefault(system, {})] * (main == BLEND)
+    if main == MODEL:
+        return [report]
+    own = report.setdefault(system, {})
+    return [report, own] if system == main else [own]
 
 
 def popularity(
