@@ -422,8 +422,8 @@ def test_a_blend_comes_along(world: Any, early: Path, shop: Shop) -> None:
     shutil.copytree(early, first)
     answer = world.type("run", first / "config.toml", "--out", first, "--set", "recommendations.blend=0.3")
     assert answer.code == 0, answer.err
-    files = {"metadata": shop.folder / "meta_late.json.gz", "reviews": shop.folder / "late_5.json.gz"}
-    clairo.add(first, **files, out=out)
+    metadata, reviews = shop.folder / "meta_late.json.gz", shop.folder / "late_5.json.gz"
+    clairo.add(first, metadata=metadata, reviews=reviews, out=out)
     assert sha256(out / "recommendations" / "blend.npz") == sha256(first / "recommendations" / "blend.npz")
     recommender, sequences = Recommender.load(out), Sequences.load(out / "sequences")
     histories = [sequences.items[sequences.history(user)[:-1]].tolist() for user in range(40)]
