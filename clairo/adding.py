@@ -60,7 +60,8 @@ def add(
     """Write a run folder `out` that holds the items and events of `run`, and new ones.
 
     `run` is left as it is. Its items keep their row numbers, codes and tokens, and no event is taken into its
-    training: popularity and the rivals go on counting what the model was trained on.
+    training: popularity and the rivals go on counting what the model was trained on. A blend of the model
+    with item-to-item comes along; until the new run is measured, it keeps its weight.
 
     Args:
         run: folder of a run whose model is trained.
@@ -82,6 +83,7 @@ def add(
             made = pipeline.publish(name, job.parts(name, store), store, make)
             logger.info("%s: %s in %.1f s", name, "copied" if name in _COPIED else "added to", made.seconds)
         counts = _counts(store)
+        _carry(job.parent.folder("recommendations"), store.folder("recommendations"))
         write_text(store.run / pipeline.CONFIG_FILE, configuration.dump(job.config))
     return Added(job.out, counts)
 
@@ -191,6 +193,17 @@ def _copied(old: Path, work: Path) -> dict[str, Any]:
     shutil.copytree(old, work, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
     summary: dict[str, Any] = Manifest.load(old / MANIFEST).summary
     return summary
+
+
+def _carry(old: Path, new: Path) -> None:
+    """Take a run's blend along, so that the new one recommends by it before it is measured itself."""
+    from clairo.recommendations.blend import FILE
+    from clairo.recommendations.search import SETTINGS
+
+    if (old / FILE).is_file():
+        new.mkdir()
+        for name in (FILE, SETTINGS):
+            shutil.copy(old / name, new / name)
 
 
 def _copied_vocabulary(old: Path, codes: Path, work: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The model's pass over all users of a sample, in parts that survive an interruption."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,23 @@ class Pass:
         filled: by name of the condition, (n_users,) int64: how many items of each list popularity gave.
         generated: (n_items,) int64, how many views of all users found each item.
         seconds: time that the search took, over all attempts.
+        parts: files of the parts, in the order of the users.
     """
 
     lists: dict[str, Lists]
     filled: dict[str, NDArray[np.int64]]
     generated: NDArray[np.int64]
     seconds: float
+    parts: list[Path]
+
+    def found(self) -> Iterator[tuple[int, Histories]]:
+        """All that was found, a part at a time: its first user, and the items of each user, best first."""
+        start = 0
+        for path in self.parts:
+            arrays = npz.read(path, ("found.offsets", "found.items"))
+            part = Histories(arrays["found.offsets"], arrays["found.items"])
+            yield start, part
+            start += len(part)
 
 
 def search_all(search: Search, sample: Sample, *, k: int, folder: Path, step: Step) -> Pass:
@@ -43,7 +55,7 @@ def search_all(search: Search, sample: Sample, *, k: int, folder: Path, step: St
     A part holds the same users in the same batches in every attempt, so an interruption leaves no trace in
     the lists. `k` must not be above the size of the catalogue.
     """
-    size, parts = _PART_BATCHES * search.settings.batch_size, []
+    size, paths = _PART_BATCHES * search.settings.batch_size, list[Path]()
     for start in range(0, len(sample.users), size):
         rows = np.arange(start, min(start + size, len(sample.users)))
         path = folder / f"{sample.split}-{rows[0]}-{rows[-1] + 1}.npz"
@@ -51,8 +63,8 @@ def search_all(search: Search, sample: Sample, *, k: int, folder: Path, step: St
             step.advance(len(rows))
         else:
             npz.write(path, _part(search, sample, rows, k, step))
-        parts.append(npz.read(path, _names(sample)))
-    return _joined(parts, search, sample, k)
+        paths.append(path)
+    return _joined(paths, search, sample, k)
 
 
 def _names(sample: Sample) -> tuple[str, ...]:
@@ -72,7 +84,9 @@ def _part(
     generated = np.zeros(search.trie.n_items, dtype=np.int64)
     for ranking in rankings:
         generated[ranking.items] += ranking.views
+    every = Histories.of([ranking.items.tolist() for ranking in rankings])
     arrays: dict[str, NDArray[Any]] = {"generated": generated, "seconds": np.array(seconds)}
+    arrays |= {"found.offsets": every.offsets, "found.items": every.events}
     for condition in sample.conditions:
         arrays |= _lists(condition, rankings, sample.known.take(rows), search.popular, k)
     return arrays
@@ -101,7 +115,8 @@ def _lists(
     return {f"{name}.items": lists.items, f"{name}.scores": lists.scores, f"{name}.filled": filled}
 
 
-def _joined(parts: list[dict[str, NDArray[Any]]], search: Search, sample: Sample, k: int) -> Pass:
+def _joined(paths: list[Path], search: Search, sample: Sample, k: int) -> Pass:
+    parts = [npz.read(path, _names(sample)) for path in paths]
     lists, filled = {}, {}
     for name in (condition.name for condition in sample.conditions):
         found = [Lists(part[f"{name}.items"], part[f"{name}.scores"]) for part in parts]
@@ -112,4 +127,4 @@ def _joined(parts: list[dict[str, NDArray[Any]]], search: Search, sample: Sample
     generated = np.zeros(search.trie.n_items, dtype=np.int64)
     for part in parts:
         generated += part["generated"]
-    return Pass(lists, filled, generated, sum(float(part["seconds"]) for part in parts))
+    return Pass(lists, filled, generated, sum(float(part["seconds"]) for part in parts), paths)

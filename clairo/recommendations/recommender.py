@@ -11,6 +11,8 @@ from clairo import log
 from clairo.artifacts import Sequences
 from clairo.errors import InputError
 from clairo.recommendations.assortment import Assortment, IdLists, listed
+from clairo.recommendations.blend import FILE as BLEND
+from clairo.recommendations.blend import Blend
 from clairo.recommendations.ensemble import Ranking, complete
 from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import SETTINGS, Search, Settings
@@ -31,9 +33,11 @@ class Answer:
 
     Attributes:
         items: (original id, score), best first. Scores of the model's items are sums of the views' votes,
-            above 0, or logs of averaged probabilities (see `Settings.ensemble`); those of the items that
-            popularity adds go down from there in steps of 1 (-1, -2, ... behind votes).
-        source: `model`, or `popularity` where no item of the history is known.
+            above 0, or logs of averaged probabilities (see `Settings.ensemble`); blended ones are those of
+            `clairo.recommendations.blend.Blend`. Those of the items that popularity adds go down from there
+            in steps of 1 (-1, -2, ... behind votes).
+        source: `model`, `blend` where the run blends it with item-to-item, or `popularity` where no item of
+            the history is known.
         ignored: ids of the history that are not in the catalogue.
         filled: how many items at the end popularity adds, because the views found no more; all of them where
             it is the source.
@@ -41,7 +45,7 @@ class Answer:
     """
 
     items: list[tuple[str, float]]
-    source: Literal["model", "popularity"]
+    source: Literal["model", "blend", "popularity"]
     ignored: list[str]
     filled: int = 0
     unknown: list[str] = field(default_factory=list)
@@ -53,8 +57,8 @@ class Recommender:
     `Recommender.load` makes one. Equal histories get equal lists, whoever they belong to.
     """
 
-    def __init__(self, search: Search, sequences: Sequences, run: Path) -> None:
-        self._search, self._sequences, self._run = search, sequences, run
+    def __init__(self, search: Search, sequences: Sequences, run: Path, blend: Blend | None = None) -> None:
+        self._search, self._sequences, self._run, self._blend = search, sequences, run, blend
         self._row = sequences.item_index()
         self._names = sequences.items.tolist()
 
@@ -63,7 +67,7 @@ class Recommender:
         """Read the folder of a run that has trained its model; it can have been moved.
 
         Beams, views and the rest are those of the run's recommendations stage; where that has not run, those
-        of its configuration, or else the defaults.
+        of its configuration, or else the defaults. Only that stage makes a blend.
 
         Raises:
             InputError: a stage has not run yet, or its artefact is damaged.
@@ -77,10 +81,10 @@ class Recommender:
                     hint=f"run its configuration at least until {stage} (--until {stage})",
                 )
         sequences = Sequences.load(parts.pop("sequences"))
-        settings = _settings(folder)
-        return cls(
-            Search.load(**parts, sequences=sequences, settings=settings, device=device), sequences, folder
-        )
+        search = Search.load(**parts, sequences=sequences, settings=_settings(folder), device=device)
+        done = folder / "recommendations"
+        blend = Blend.load(done, sequences.n_items) if (done / BLEND).is_file() else None
+        return cls(search, sequences, folder, blend)
 
     @property
     def settings(self) -> Settings:
@@ -167,6 +171,11 @@ class Recommender:
         if allow is not None or deny is not None:
             some = Assortment.of(self._row, len(asked), allow=allow, deny=deny)
         rankings = self._search.rank(known, some)
+        if self._blend is not None:
+            found = Histories.of([ranking.items.tolist() for ranking in rankings])
+            read = known.latest(self._sequences.max_history)
+            keep = min(k + int(known.lengths.max(initial=0)), len(self._names))
+            rankings = self._blend.rank(found, read, keep, some)
         return [
             self._answer(ids, known[row], ranking, k, row, some, mask_history=mask_history)
             for row, (ids, ranking) in enumerate(zip(asked, rankings, strict=True))
@@ -214,11 +223,15 @@ class Recommender:
         )
         return Answer(
             items=[(self._names[item], float(score)) for item, score in zip(items, scores, strict=True)],
-            source="model" if len(known) else "popularity",
+            source=self._source if len(known) else "popularity",
             ignored=[item for item in dict.fromkeys(ids) if item not in self._row],
             filled=filled,
             unknown=assortment.not_known(row) if assortment else [],
         )
+
+    @property
+    def _source(self) -> Literal["model", "blend"]:
+        return "model" if self._blend is None else "blend"
 
     @cached_property
     def _user_rows(self) -> dict[str, int]:
@@ -251,6 +264,10 @@ def _settings(folder: Path) -> Settings:
     from clairo import config as configuration
 
     run = configuration.load(str(config)) if config.is_file() else configuration.Config()
+    if run.recommendations.blend != "off":
+        log.logger.warning(
+            "the recommendations stage, which makes the blend, has not run: the model is alone"
+        )
     return Settings.of(run.recommendations, seed=run.seed)
 
 

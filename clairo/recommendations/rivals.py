@@ -129,10 +129,15 @@ def markov(sequences: Sequences, popularity: Popularity) -> ItemToItem:
 
 def batches(rival: Rival, histories: Histories, n_items: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Rows of histories and their scores, a bounded amount of scores at a time."""
+    for rows in slabs(np.arange(len(histories)), n_items):
+        yield slice(int(rows[0]), int(rows[-1]) + 1), rival.scores(histories.take(rows))
+
+
+def slabs(rows: NDArray[np.int64], n_items: int) -> Iterator[NDArray[np.int64]]:
+    """`rows` in parts for which a table of scores of all items fits."""
     size = max(1, _BATCH_SCORES // max(1, n_items))
-    for start in range(0, len(histories), size):
-        rows = slice(start, min(start + size, len(histories)))
-        yield rows, rival.scores(histories.take(np.arange(rows.start, rows.stop)))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def recommend(

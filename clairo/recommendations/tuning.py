@@ -60,10 +60,16 @@ def target_ranks(
     rival: Rival, histories: Histories, targets: NDArray[np.uint32], n_items: int
 ) -> NDArray[np.int64]:
     """Rank of each target in the whole catalogue, from 0; equal scores go to the smaller item index."""
-    ranks, items = np.empty(len(targets), dtype=np.int64), np.arange(n_items)
+    ranks = np.empty(len(targets), dtype=np.int64)
     for rows, scores in batches(rival, histories, n_items):
-        target = targets[rows, None]
-        value = np.take_along_axis(scores, target.astype(np.int64), axis=1)
-        before = (scores > value) | ((scores == value) & (items < target))
-        ranks[rows] = before.sum(axis=1)
+        ranks[rows] = ranks_in(scores, targets[rows])
+    return ranks
+
+
+def ranks_in(scores: NDArray[np.float64], targets: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Rank of each target, from 0, by `scores`, (n, n_items); equal scores go to the smaller item index."""
+    target = targets.astype(np.int64)[:, None]
+    value = np.take_along_axis(scores, target, axis=1)
+    before = (scores > value) | ((scores == value) & (np.arange(scores.shape[1]) < target))
+    ranks: NDArray[np.int64] = before.sum(axis=1)
     return ranks

@@ -16,6 +16,7 @@ _MARKS = (  # a shape for each series beside its colour
     "M-3.5,-3.5h7v7h-7z",
     "M0,-4.6l4.4,7.8h-8.8z",
     "M0,-5l4.6,5l-4.6,5l-4.6,-5z",
+    "M0,4.6l4.4,-7.8h-8.8z",
 )
 
 

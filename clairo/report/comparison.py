@@ -11,8 +11,8 @@ import polars as pl
 
 from clairo.errors import InputError
 from clairo.report import users
-from clairo.report.bootstrap import LEVEL, MODEL, measure
-from clairo.report.rankings import CONDITIONS, FILES, Condition
+from clairo.report.bootstrap import LEVEL, measure
+from clairo.report.rankings import CONDITIONS, FILES_BLENDED, Condition
 from clairo.rng import generator
 
 METRICS = ("recall@5", "recall@10", "ndcg@5", "ndcg@10")
@@ -87,7 +87,8 @@ def compare(
     """Compare two systems, paired by user, from what the reports of their runs keep of every user.
 
     Args:
-        first: a run folder, or `FOLDER:SYSTEM` for one of its rivals (`popularity`, `markov`, `item2item`).
+        first: a run folder, for what it recommends, or `FOLDER:SYSTEM` for one of its systems: a rival
+            (`popularity`, `markov`, `item2item`), or, where the run blends, its `model` alone or the `blend`.
         second: what to compare it with, in the same words.
         condition: whose lists: of validation, of test, or of test without items of the history (`masked`).
         metrics: names such as `recall@10` and `ndcg@10`.
@@ -140,11 +141,16 @@ def _condition(name: str) -> Condition:
 def _side(text: str | PathLike[str]) -> tuple[Path, str]:
     """Run folder and system of `FOLDER` or `FOLDER:SYSTEM`."""
     folder, _, system = str(text).rpartition(":")
-    run, system = (Path(folder), system) if folder and not Path(text).is_dir() else (Path(text), MODEL)
+    named = bool(folder) and not Path(text).is_dir()
+    run = Path(folder) if named else Path(text)
     if not run.is_dir():
         raise InputError(f"no run folder {str(run)!r}")
-    if system not in FILES:
-        raise InputError(f"{str(text)!r} names no system of a run", hint=f"systems: {', '.join(FILES)}")
+    if not named:
+        return run, users.recommending(run)
+    if system not in FILES_BLENDED:
+        raise InputError(
+            f"{str(text)!r} names no system of a run", hint=f"systems: {', '.join(FILES_BLENDED)}"
+        )
     return run, system
 
 

@@ -11,7 +11,6 @@ from clairo import rng
 from clairo.artifacts import Sequences
 from clairo.errors import InputError
 from clairo.report import catalogue
-from clairo.report.bootstrap import MODEL
 from clairo.report.rankings import Condition, Rankings
 
 ITEMS = "items.parquet"
@@ -61,7 +60,7 @@ def most_recommended(
     lists: Rankings, table: Sequences, events: NDArray[np.int64], names: list[str | None]
 ) -> list[dict[str, Any]]:
     """The items that the model shows to most users among its first ten, most first."""
-    shown = catalogue.slots(lists.top[MODEL], table.n_items)
+    shown = catalogue.slots(lists.top[lists.main], table.n_items)
     order = np.lexsort((np.arange(table.n_items), -shown))[:_MOST]
     return [
         {
@@ -82,10 +81,10 @@ def users(
     rows = np.sort(stream.choice(len(lists.users), size=min(_USERS, len(lists.users)), replace=False))
     found = []
     for row in rows.tolist():
-        user, rank = int(lists.users[row]), int(lists.ranks[MODEL][row])
+        user, rank = int(lists.users[row]), int(lists.ranks[lists.main][row])
         stop = int(getattr(table, condition.split)[user])
         history = table.history(user)
-        first = lists.top[MODEL][row, :_LIST]
+        first = lists.top[lists.main][row, :_LIST]
         found.append(
             {
                 "user": str(table.users[user]),

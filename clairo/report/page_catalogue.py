@@ -5,7 +5,7 @@ from typing import Any
 from markupsafe import Markup
 
 from clairo.report import charts, sentences
-from clairo.report.page_results import OURS, conditions_of, systems_of
+from clairo.report.page_results import conditions_of, ours, systems_of
 from clairo.report.parts import Block, Figure, Section, Table, count
 from clairo.report.sentences import CONDITIONS, SYSTEMS
 
@@ -43,7 +43,7 @@ def _spread(report: dict[str, Any], condition: str) -> Table:
         for system, found in systems_of(report, condition).items()
     ]
     heads = ["", "Coverage@10", "Gini@10", "Tail share@10", "New items' share@10"]
-    return Table(f"Spread over the catalogue, {CONDITIONS[condition]}", heads, rows, ours=OURS)
+    return Table(f"Spread over the catalogue, {CONDITIONS[condition]}", heads, rows, ours=ours(report))
 
 
 def _bins(report: dict[str, Any], condition: str) -> Table:

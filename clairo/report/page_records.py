@@ -149,7 +149,7 @@ def costs(report: dict[str, Any]) -> Section | None:
 def method(report: dict[str, Any]) -> Section | None:
     """How to read the numbers, versions and the configuration."""
     versions = [(name, ", ".join(found)) for name, found in report["versions"].items()]
-    blocks = _grid(report)
+    blocks = [*_grid(report), *_weights(report)]
     if versions:
         blocks.append(Table("Versions that made the artefacts", ["", "version"], versions))
     return Section(
@@ -177,3 +177,17 @@ def _grid(report: dict[str, Any]) -> list[Block]:
     caption = f"Item-to-item's {metric_name(METRIC)} on validation by window and decay; its choice in bold"
     heads = ["window", *(f"{decay:g}" for decay in decays)]
     return [Table(caption, heads, rows, groups=[("decay", len(decays))])]
+
+
+def _weights(report: dict[str, Any]) -> list[Block]:
+    """What the blend chose its weight from, on validation."""
+    found = report.get("blend", {})
+    if not found.get("grid"):
+        return []
+    rows = [
+        [f"{cell['weight']:g}", measured(cell[METRIC], best=cell["weight"] == found["weight"])]
+        for cell in found["grid"]
+    ]
+    name = metric_name(METRIC)
+    caption = f"The blend's {name} on validation by the weight of item-to-item; its choice in bold"
+    return [Table(caption, ["weight", name], rows)]

@@ -6,9 +6,8 @@ from markupsafe import Markup
 
 from clairo.report import charts, sentences
 from clairo.report.parts import UNKNOWN, Block, Cell, Figure, Section, Table, count, measured, signed
-from clairo.report.sentences import CONDITIONS, METRIC, SYSTEMS, metric_name
+from clairo.report.sentences import CONDITIONS, METRIC, SYSTEMS, main_of, metric_name
 
-OURS = SYSTEMS["model"]
 _HEADLINE = ("recall@10", "ndcg@10")
 _PARTITIONS = {
     "target_popularity": "training events of the target",
@@ -19,11 +18,17 @@ _PARTITIONS = {
 
 
 def systems_of(report: dict[str, Any], condition: str) -> dict[str, dict[str, Any]]:
-    """Metrics by system under a condition, the model first; empty where it was not measured."""
+    """Metrics by system under a condition, the recommending one first; empty where it was not measured."""
     if condition not in report:
         return {}
-    rivals = {name: report["baselines"].get(name, {}).get(condition) for name in SYSTEMS}
-    return {"model": report[condition], **{name: found for name, found in rivals.items() if found}}
+    others = {name: report["baselines"].get(name, {}).get(condition) for name in SYSTEMS}
+    others["model"] = report.get("model", {}).get(condition)
+    return {main_of(report): report[condition], **{name: found for name, found in others.items() if found}}
+
+
+def ours(report: dict[str, Any]) -> str:
+    """The name of what the run recommends by, as tables head its row."""
+    return SYSTEMS[main_of(report)]
 
 
 def conditions_of(report: dict[str, Any]) -> list[str]:
@@ -39,7 +44,7 @@ def results(report: dict[str, Any]) -> Section | None:
     return Section(
         "results",
         "Results",
-        text=[*sentences.verdicts(report), *sentences.scope(report)],
+        text=[*sentences.verdicts(report), *sentences.blend(report), *sentences.scope(report)],
         blocks=[_headline(report, shown), _headline_chart(report, shown), _differences(report, shown)],
         fold="All cutoffs",
         folded=[_cutoffs(report, name) for name in shown],
@@ -54,11 +59,11 @@ def _headline(report: dict[str, Any], shown: list[str]) -> Table:
         cells = [_cell(report, name, system, key) for name in shown for key in _HEADLINE]
         rows.append([SYSTEMS[system], *cells])
     return Table(
-        "The model beside its rivals; the best of a column in bold, 95% intervals below",
+        f"{ours(report)} beside its rivals; the best of a column in bold, 95% intervals below",
         ["", *(metric_name(key) for _ in shown for key in _HEADLINE)],
         rows,
         groups=[(CONDITIONS[name], len(_HEADLINE)) for name in shown],
-        ours=OURS,
+        ours=ours(report),
     )
 
 
@@ -70,7 +75,7 @@ def _differences(report: dict[str, Any], shown: list[str]) -> Table:
             cells = [_gap(found.get(name, {}).get(key)) for name in shown for key in _HEADLINE]
             rows.append([SYSTEMS[rival], *cells])
     return Table(
-        f"{OURS} minus each rival on the same users; bold where the 95% interval does not hold 0",
+        f"{ours(report)} minus each rival on the same users; bold where the 95% interval does not hold 0",
         ["", *(metric_name(key) for _ in shown for key in _HEADLINE)],
         rows,
         groups=[(CONDITIONS[name], len(_HEADLINE)) for name in shown],
@@ -87,14 +92,14 @@ def _gap(found: dict[str, Any] | None) -> Cell:
 
 def _cutoffs(report: dict[str, Any], condition: str) -> Table:
     systems = systems_of(report, condition)
-    keys = list(report["intervals"]["model"][condition])
+    keys = list(report["intervals"][main_of(report)][condition])
     keys.sort(key=lambda key: (key.startswith("ndcg"), int(key.partition("@")[2])))
     rows = [[SYSTEMS[system], *(_cell(report, condition, system, key) for key in keys)] for system in systems]
     return Table(
         f"Recall and NDCG at all cutoffs, {CONDITIONS[condition]}",
         ["", *map(metric_name, keys)],
         rows,
-        ours=OURS,
+        ours=ours(report),
     )
 
 

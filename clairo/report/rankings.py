@@ -15,12 +15,14 @@ from clairo.errors import InputError
 from clairo.report.bootstrap import MODEL
 from clairo.report.catalogue import CUTOFF
 
-FILES = {
-    MODEL: "recommendations.parquet",
+BLEND = "blend"
+_RIVALS = {
     "popularity": "popularity.parquet",
     "markov": "markov.parquet",
     "item2item": "item2item.parquet",
 }
+FILES = {MODEL: "recommendations.parquet", **_RIVALS}
+FILES_BLENDED = {BLEND: "recommendations.parquet", MODEL: "model.parquet", **_RIVALS}
 _HINT = "run the recommendations stage again"
 
 
@@ -47,7 +49,8 @@ class Rankings:
     Attributes:
         users: (n,) int64 user indices, ascending.
         of: how many users have a target in the split; more than n where users were sampled.
-        ranks: for each system the rank of the user's target in the whole list, (n,) int64, -1 for absent.
+        ranks: for each system the rank of the user's target in the whole list, (n,) int64, -1 for absent. The
+            system that the run recommends by is the first: the model, or its blend with item-to-item.
         listed: for each system how many items each list holds, (n,) int64.
         top: for each system the first items, (n, CUTOFF) int64 item indices, -1 where a list is shorter.
     """
@@ -57,6 +60,11 @@ class Rankings:
     ranks: dict[str, NDArray[np.int64]]
     listed: dict[str, NDArray[np.int64]]
     top: dict[str, NDArray[np.int64]]
+
+    @property
+    def main(self) -> str:
+        """The system that the run recommends by."""
+        return next(iter(self.ranks))
 
 
 def read(folder: Path, table: sequences.Sequences, condition: Condition) -> Rankings | None:
@@ -84,15 +92,16 @@ def read(folder: Path, table: sequences.Sequences, condition: Condition) -> Rank
 
 
 def _tables(folder: Path, condition: Condition) -> Iterator[tuple[str, Path, pl.DataFrame]]:
-    """The rows of each system that has any, the model first; nothing where the model has none."""
-    for name, file in FILES.items():
+    """The rows of each system that has any, the recommending one first; nothing where that has none."""
+    files = FILES_BLENDED if (folder / FILES_BLENDED[MODEL]).is_file() else FILES
+    for name, file in files.items():
         path = folder / file
         if path.is_file():
             rows = _rows_of(path, condition)
             if rows.height:
                 yield name, path, rows
                 continue
-        if name == MODEL:
+        if name == next(iter(files)):
             return
 
 

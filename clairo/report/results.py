@@ -12,7 +12,7 @@ from clairo.artifacts import Sequences
 from clairo.metrics import CUTOFFS
 from clairo.report import catalogue, slices
 from clairo.report.bootstrap import LEVEL, MODEL, measure
-from clairo.report.rankings import CONDITIONS, Condition, Rankings, read
+from clairo.report.rankings import BLEND, CONDITIONS, Condition, Rankings, read
 
 _SLICE_CUTOFFS = (10,)
 
@@ -62,24 +62,40 @@ def results(
 ) -> dict[str, Any]:
     """Metrics, intervals, differences, slices and samples by condition.
 
-    The model's metrics stand at the top under the condition's name, those of the rivals under `baselines`.
+    Metrics of what the run recommends stand at the top under the condition's name, those of the rivals under
+    `baselines`. Where that is a blend they stand under `blend` as well, those of the model alone under
+    `model`. Differences are what the run recommends minus each other system.
     """
     report: dict[str, Any] = {"baselines": {}, "differences": {}, "samples": {}, "slices": {}}
     report["intervals"] = {"level": LEVEL, "resamples": resamples}
     for name, (condition, lists) in measured.items():
         whole = measure(
-            lists.ranks, CUTOFFS, resamples=resamples, rng=rng.generator(seed, "report", "bootstrap", name)
+            lists.ranks,
+            CUTOFFS,
+            resamples=resamples,
+            rng=rng.generator(seed, "report", "bootstrap", name),
+            reference=lists.main,
         )
         for system, means in whole["means"].items():
             spread = catalogue.spread(lists.top[system], tail=~items.head, new=items.new)
-            place = report if system == MODEL else report["baselines"].setdefault(system, {})
-            place[name] = means | spread | {"users": len(lists.users)}
+            for place in _places(report, system, lists.main):
+                place[name] = means | spread | {"users": len(lists.users)}
             report["intervals"].setdefault(system, {})[name] = whole["intervals"][system]
         for rival, differences in whole["differences"].items():
             report["differences"].setdefault(rival, {})[name] = differences
         report["samples"][name] = _sample(lists)
         report["slices"][name] = _slices(condition, lists, table, items, resamples, seed)
     return report
+
+
+def _places(report: dict[str, Any], system: str, main: str) -> list[dict[str, Any]]:
+    """Where in the report a system's metrics stand."""
+    if system not in (MODEL, BLEND):
+        return [report["baselines"].setdefault(system, {})]
+    if main == MODEL:
+        return [report]
+    own = report.setdefault(system, {})
+    return [report, own] if system == main else [own]
 
 
 def popularity(
@@ -132,7 +148,7 @@ def _slices(
             if inside.any():
                 stream = rng.generator(seed, "report", "bootstrap", condition.name, partition.name, label)
                 ranks = {system: values[inside] for system, values in lists.ranks.items()}
-                part = measure(ranks, _SLICE_CUTOFFS, resamples=resamples, rng=stream)
+                part = measure(ranks, _SLICE_CUTOFFS, resamples=resamples, rng=stream, reference=lists.main)
                 parts.append({"slice": label, "users": int(inside.sum()), **part})
         found[partition.name] = parts
     return found

@@ -6,6 +6,7 @@ from typing import Any
 from clairo.report.parts import signed
 
 SYSTEMS = {
+    "blend": "CLAIRO + item-to-item",
     "model": "CLAIRO",
     "popularity": "popularity",
     "markov": "Markov",
@@ -30,19 +31,25 @@ def metric_name(key: str) -> str:
     return f"{'NDCG' if name == 'ndcg' else name.capitalize()}@{k}"
 
 
+def main_of(report: dict[str, Any]) -> str:
+    """The system that the run recommends by: `model`, or `blend` where it mixes in item-to-item."""
+    return "blend" if "blend" in report else "model"
+
+
 def verdicts(report: dict[str, Any]) -> Iterator[str]:
-    """For each condition, validation last, how the model stands to each rival."""
+    """For each condition, validation last, how what the run recommends stands to each rival."""
+    main = main_of(report)
     for name in ("test", "masked", "validation"):
         if name in report:
-            low, high = report["intervals"]["model"][name][METRIC]
+            low, high = report["intervals"][main][name][METRIC]
             reached = f"{metric_name(METRIC)} {report[name][METRIC]:.4f} [{low:.4f}, {high:.4f}]"
             stands = [_stand(report, name, verdict) for verdict in _VERDICTS]
-            words = "; ".join([f"CLAIRO reaches {reached}", *filter(None, stands)])
+            words = "; ".join([f"{SYSTEMS[main]} reaches {reached}", *filter(None, stands)])
             yield f"{_start(CONDITIONS[name])}: {words}."
 
 
 def _stand(report: dict[str, Any], condition: str, verdict: str) -> str:
-    """The rivals to which the model stands as `verdict` says, each with the difference and its interval."""
+    """The systems to which it stands as `verdict` says, each with the difference and its interval."""
     gaps = {name: report["differences"].get(name, {}).get(condition) for name in SYSTEMS}
     rivals = [
         f"{SYSTEMS[name]} ({_gap(gap[METRIC])})"
@@ -55,6 +62,18 @@ def _stand(report: dict[str, Any], condition: str, verdict: str) -> str:
 def _gap(gap: dict[str, Any]) -> str:
     low, high = map(signed, gap["interval"])
     return f"{signed(gap['difference'])} [{low}, {high}]"
+
+
+def blend(report: dict[str, Any]) -> Iterator[str]:
+    """What is mixed, and by which weight."""
+    found = report.get("blend")
+    if found:
+        how = "chosen on validation" if found.get("grid") else "set by the configuration"
+        yield (
+            f"This run recommends by a blend: the model's list with the weight {1 - found['weight']:.4g} "
+            f"and item-to-item's with the weight {found['weight']:.4g}, {how}. {SYSTEMS['model']} is the "
+            "model alone."
+        )
 
 
 def scope(report: dict[str, Any]) -> Iterator[str]:
@@ -94,12 +113,13 @@ def _added(report: dict[str, Any]) -> Iterator[str]:
 def _filled(report: dict[str, Any]) -> Iterator[str]:
     """Where the search found too few items: those places are not the model's."""
     noted = report["stages"].get("recommendations", {}).get("report", {})
+    alone = " of the model alone" if "blend" in report else ""
     for name, words in CONDITIONS.items():
         found = noted.get(name, {})
         if found.get("lists_filled"):
             yield (
-                f"The search left {found['lists_filled']:,} of {found['users']:,} lists of {words} short; "
-                f"popularity filled their last {found['items_filled']:,} places in all."
+                f"The search left {found['lists_filled']:,} of {found['users']:,} lists of {words}{alone} "
+                f"short; popularity filled their last {found['items_filled']:,} places in all."
             )
 
 
@@ -172,10 +192,16 @@ def caveats(report: dict[str, Any]) -> Iterator[str]:
         "Every list ranks the whole catalogue. Each user has one target: Recall@k is the share of users "
         "whose target stands among the first k; NDCG@k is 1 / log2(r + 1) for a target at rank r, from 1."
     )
-    yield (
-        "The best epoch of the model and the settings of item-to-item are chosen on validation, so the "
-        "figures on validation flatter both."
-    )
+    if report.get("blend", {}).get("grid"):
+        yield (
+            "The best epoch of the model, the settings of item-to-item and the weight of the blend are "
+            "chosen on validation, so the figures on validation flatter all three."
+        )
+    else:
+        yield (
+            "The best epoch of the model and the settings of item-to-item are chosen on validation, so the "
+            "figures on validation flatter both."
+        )
 
 
 def _measured(report: dict[str, Any]) -> dict[str, list[str]]:

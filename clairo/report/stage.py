@@ -8,7 +8,7 @@ from clairo.config import ReportConfig
 from clairo.report import examples, records, users
 from clairo.report.merges import merges
 from clairo.report.pages import html
-from clairo.report.rankings import Condition, Rankings
+from clairo.report.rankings import BLEND, Condition, Rankings
 from clairo.report.results import Catalogue, conditions, popularity, results
 
 JSON = "report.json"
@@ -79,5 +79,7 @@ def assemble(
     for name in measured:
         if "invalid_rate" in searched.get(name, {}):
             report[name]["invalid_rate"] = searched[name]["invalid_rate"]
+    if BLEND in report:
+        report[BLEND] |= searched.get(BLEND, {})
     finite: dict[str, Any] = records.finite(report)
     return finite

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from clairo.artifacts import Sequences
 from clairo.artifacts.sequences import Split
 from clairo.errors import InputError
-from clairo.report.rankings import Condition, Rankings
+from clairo.report.bootstrap import MODEL
+from clairo.report.rankings import BLEND, Condition, Rankings
 from clairo.report.results import Catalogue
 
 FILE = "users.parquet"
@@ -20,7 +21,7 @@ SCHEMA = pl.Schema(
         "user": pl.String,  # original id
         "split": pl.String,  # validation or test
         "masked": pl.Boolean,  # whether items of the history were held back
-        "system": pl.String,  # model, popularity, markov or item2item
+        "system": pl.String,  # blend, model, popularity, markov or item2item
         "target": pl.String,  # original id
         "rank": pl.Int32,  # of the target, from 1; null where the list does not hold it
         "listed": pl.Int32,  # items that the list holds
@@ -66,6 +67,16 @@ def read(run: Path, condition: Condition, system: str) -> pl.DataFrame:
         there = ", ".join(rows["system"].unique(maintain_order=True)) or "none"
         raise InputError(f"{path} has no {system} under {condition.name}", hint=f"systems there: {there}")
     return found
+
+
+def recommending(run: Path) -> str:
+    """The system that a run recommends by: `blend` where its table has one, else `model`."""
+    path = run / "report" / FILE
+    try:
+        blended = pl.scan_parquet(path).filter(pl.col("system") == BLEND).head(1).collect().height
+    except (pl.exceptions.PolarsError, OSError):
+        return MODEL  # `read` says what is wrong with the table
+    return BLEND if blended else MODEL
 
 
 def from_0(ranks: pl.Series) -> NDArray[np.int64]:

@@ -417,3 +417,27 @@ def test_places_that_cannot_be_written_and_runs_that_are_not_whole(
     answer = world.type("add", half, *late, "--out", world.out)
     assert answer.code == 2
     assert "codes.npz was changed" in answer.err
+
+
+def test_a_blend_comes_along(world: Any, early: Path, shop: Shop) -> None:
+    """Its neighbours are those of the first run's training; new items can still be recommended by it."""
+    first, out = world.folder / "blended", world.folder / "grown"
+    shutil.copytree(early, first)
+    answer = world.type("run", first / "config.toml", "--out", first, "--set", "recommendations.blend=0.3")
+    assert answer.code == 0, answer.err
+    metadata, reviews = shop.folder / "meta_late.json.gz", shop.folder / "late_5.json.gz"
+    clairo.add(first, metadata=metadata, reviews=reviews, out=out)
+    assert sha256(out / "recommendations" / "blend.npz") == sha256(first / "recommendations" / "blend.npz")
+    recommender, sequences = Recommender.load(out), Sequences.load(out / "sequences")
+    histories = [sequences.items[sequences.history(user)[:-1]].tolist() for user in range(40)]
+    answers = recommender.answer_many(histories, k=100)
+    assert {found.source for found in answers} == {"blend"}
+    assert set(shop.held) & {item for found in answers for item, _ in found.items[:10]}
+    states = [state.state for state in pipeline.status(pipeline.saved_config(out), out)]
+    assert states == ["done"] * 7 + ["missing"] * 2
+    answer = world.type("run", out / "config.toml", "--out", out)
+    assert answer.code == 0, answer.err
+    report = json.loads((out / "report" / "report.json").read_text())
+    assert report["blend"]["weight"] == 0.3
+    measured = Recommender.load(out).answer_many(histories, k=100)
+    assert [found.items for found in measured] == [found.items for found in answers]

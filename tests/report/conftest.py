@@ -143,11 +143,24 @@ def _searched() -> dict[str, Any]:
     }
 
 
+def _blended(folder: Path, lists: pl.DataFrame, weight: float, note: dict[str, Any]) -> None:
+    """Make what was recommended so far that of the model alone, and `lists` that of the blend."""
+    (folder / "recommendations.parquet").rename(folder / "model.parquet")
+    lists.write_parquet(folder / "recommendations.parquet")
+    grid = [{"weight": w, "ndcg@10": 0.1 + (w == weight) / 100} for w in (0.0, weight, 1.0)]
+    note["blend"] = {"weight": weight, "grid": grid}
+
+
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
-    """A function that writes a run folder with `stages`, whose lists hold a `share` of users."""
+    """A function that writes a run folder with `stages`, whose lists hold a `share` of users.
 
-    def write(stages: list[str] = STAGES, share: float = 1.0, name: str = "run") -> Path:
+    With a `weight` it recommends by a blend.
+    """
+
+    def write(
+        stages: list[str] = STAGES, share: float = 1.0, name: str = "run", weight: float | None = None
+    ) -> Path:
         run, table = tmp_path / name, _sequences()
         for position, stage in enumerate(stages):
             _manifest(run / stage, 3.0**position, {"parameters": 123_456})
@@ -170,7 +183,10 @@ def write_run(tmp_path: Path) -> WriteRun:
                 _lists(table, skill, seed, share if file == "recommendations" else 1.0).write_parquet(
                     run / "recommendations" / f"{file}.parquet"
                 )
-            _note(run / "recommendations", "report.json", _searched())
+            note = _searched()
+            if weight is not None:
+                _blended(run / "recommendations", _lists(table, 0.6, 9, share), weight, note)
+            _note(run / "recommendations", "report.json", note)
         return run
 
     return write
