@@ -170,7 +170,7 @@ class ImageConfig(Section):
     pooling: Literal["auto", "cls", "mean", "pooler"] = "auto"
     """What makes one vector of the last layer, for `transformers` and `timm`: the class token, the mean of
     the patches, or the model's pooler. `auto`: what the model itself offers as the vector of a picture."""
-    weights_file: Path | None = None
+    weights_file: str | None = None
     """For `timm`: a file of weights of the architecture `model`, instead of those that timm fetches."""
     pretrained: str | None = "openai"
     """open_clip weights: a tag or a local file."""

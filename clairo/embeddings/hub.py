@@ -22,7 +22,7 @@ def name(model: str) -> str:
     return model.removeprefix(_HUB)
 
 
-def local_files(model: str, weights: Path | None = None) -> list[Path]:
+def local_files(model: str, weights: str | None = None) -> list[Path]:
     """What on this machine holds an image model: its folder, or the file of its weights.
 
     Raises:
@@ -31,9 +31,10 @@ def local_files(model: str, weights: Path | None = None) -> list[Path]:
     place = folder(model)
     if place is not None and not place.is_dir():
         raise InputError(f"embeddings.image.model: {str(place)!r} is no folder")
-    if weights is not None and not weights.is_file():
-        raise InputError(f"embeddings.image.weights_file: there is no file {str(weights)!r}")
-    return [path for path in (place, weights) if path is not None]
+    file = None if weights is None else Path(weights)
+    if file is not None and not file.is_file():
+        raise InputError(f"embeddings.image.weights_file: there is no file {weights!r}")
+    return [path for path in (place, file) if path is not None]
 
 
 def commit(repository: str, revision: str | None, *, cache: str | None = None) -> str | None:

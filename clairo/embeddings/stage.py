@@ -253,7 +253,7 @@ def _image_encoder(options: ImageConfig, device: str) -> image.Encoder:
     if options.encoder == "timm":
         from clairo.embeddings.timm_image import TimmEncoder
 
-        weights = options.weights_file
+        weights = None if options.weights_file is None else Path(options.weights_file)
         return TimmEncoder(options.model, device=where, pooled=pooled, weights=weights, revision=revision)
     return clip.ClipEncoder(options.model, options.pretrained, device=where)
 

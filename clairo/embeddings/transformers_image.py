@@ -132,10 +132,12 @@ def _loaded(model: str, revision: str | None) -> tuple[Any, Any, list[str]]:
     from transformers import AutoImageProcessor, AutoModel
 
     place = hub.folder(model)
-    options = {"trust_remote_code": False, "local_files_only": place is not None}
-    if place is None:
-        options["revision"] = revision or "main"
     source = hub.name(model) if place is None else str(place)
+    options = {
+        "trust_remote_code": False,
+        "local_files_only": place is not None,
+        "revision": (revision if place is None else None) or "main",
+    }
     processor = AutoImageProcessor.from_pretrained(source, **options)
     with _without_report():
         # In float32 whatever the file holds: half precision would make the vectors depend on the machine.

@@ -13,23 +13,26 @@ from clairo.embeddings import hub
 
 COMMIT, OTHER = "1" * 40, "2" * 40
 
-# Loads each model by name, as in the run of somebody whose cache has it, and tells what the report would.
+# Loads each model by name at revisions, as in the run of somebody whose cache has them, and tells what the
+# report would.
 LOAD = """
 import json, sys
 from clairo.embeddings.sentences import SentenceEncoder
 from clairo.embeddings.timm_image import TimmEncoder
 from clairo.embeddings.transformers_image import TransformersEncoder
 
-revision = sys.argv[1] if len(sys.argv) > 1 else None
-encoders = [
-    SentenceEncoder("tiny/text", device="cpu", batch_size=2, revision=revision),
-    TransformersEncoder("tiny/dinov2", device="cpu", revision=revision),
-    TransformersEncoder("hf-hub:tiny/dinov2", device="cpu", revision=revision),
-    TimmEncoder("tiny/timm", device="cpu", revision=revision),
-    TimmEncoder("hf-hub:tiny/timm", device="cpu", revision=revision),
-    TimmEncoder("test_vit.r160_in1k", device="cpu", revision=revision),
-]
-print(json.dumps([encoder.facts["commit"] for encoder in encoders]))
+commits = []
+for revision in json.loads(sys.argv[1]):
+    encoders = [
+        SentenceEncoder("tiny/text", device="cpu", batch_size=2, revision=revision),
+        TransformersEncoder("tiny/dinov2", device="cpu", revision=revision),
+        TransformersEncoder("hf-hub:tiny/dinov2", device="cpu", revision=revision),
+        TimmEncoder("tiny/timm", device="cpu", revision=revision),
+        TimmEncoder("hf-hub:tiny/timm", device="cpu", revision=revision),
+        TimmEncoder("test_vit.r160_in1k", device="cpu", revision=revision),
+    ]
+    commits += [encoder.facts["commit"] for encoder in encoders]
+print(json.dumps(commits))
 """
 
 
@@ -53,22 +56,24 @@ def cache(tmp_path: Path, tiny_sentence_t5: Path, tiny_dinov2: Path, tiny_timm: 
 
 
 @pytest.mark.parametrize(
-    ("revision", "commit"), [(None, OTHER), ("main", OTHER), ("v1", COMMIT), (COMMIT, COMMIT)]
+    ("revisions", "commit", "other"), [([None, "main"], OTHER, COMMIT), (["v1", COMMIT], COMMIT, OTHER)]
 )
-def test_a_revision_is_what_is_loaded_and_told(revision: str | None, commit: str, cache: Path) -> None:
-    for file in cache.glob(f"hub/*/snapshots/{OTHER if commit == COMMIT else COMMIT}/**/*.safetensors"):
+def test_a_revision_is_what_is_loaded_and_told(
+    revisions: list[str | None], commit: str, other: str, cache: Path
+) -> None:
+    for file in cache.glob(f"hub/*/snapshots/{other}/**/*.safetensors"):
         file.write_text("not this one")
     unset = {"SENTENCE_TRANSFORMERS_HOME", "HF_HUB_CACHE"}
     world = {key: value for key, value in os.environ.items() if key not in unset}
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, *([revision] if revision else [])],
+        [sys.executable, "-c", LOAD, json.dumps(revisions)],
         env=world | {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [commit] * 6
+    assert json.loads(done.stdout) == [commit] * 12
 
 
 def test_a_commit_is_its_own_name() -> None:

@@ -1,7 +1,7 @@
 """Image encoders of timm: its own test networks and shrunken ones, with random weights."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,10 +11,16 @@ from PIL import Image
 from clairo.embeddings.timm_image import TimmEncoder
 from clairo.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SMALL = {"embed_dim": 16, "depth": 1, "num_heads": 2}
 NETWORKS: dict[str, dict[str, Any]] = {
     "vit_tiny_patch16_224": _SMALL,
     "vit_base_patch16_siglip_224": _SMALL,
+    "vit_base_patch16_clip_224": _SMALL,
+    "vit_small_patch14_dinov2": {**_SMALL, "init_values": 1.0},
+    "resnet10t": {},
     "vit_base_patch16_dinov3": {**_SMALL, "init_values": 1.0},
     "deit_tiny_distilled_patch16_224": _SMALL,
     "convnext_atto": {"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)},
@@ -55,13 +61,14 @@ def expected(model: Any, pooled: str, before: int) -> NDArray[np.float32]:
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     with torch.inference_mode():
         features = model.forward_features(torch.stack([transform(image) for image in pictures()]))
-        vectors = {
+        ways: dict[str, Callable[[], Any]] = {
             "head": lambda: model.forward_head(features, pre_logits=True),
             "cls": lambda: features[:, 0],
             "mean": lambda: torch.stack([sum(row[before:]) / len(row[before:]) for row in features]),
             "map, width first": lambda: features.flatten(2).mean(dim=2),
             "map, width last": lambda: features.flatten(1, 2).mean(dim=1),
-        }[pooled]()
+        }
+        vectors = ways[pooled]()
     unit: NDArray[np.float32] = (vectors / vectors.norm(dim=1, keepdim=True)).numpy()
     return unit
 
@@ -74,6 +81,10 @@ def expected(model: Any, pooled: str, before: int) -> NDArray[np.float32]:
         ("vit_base_patch16_siglip_224", "auto", "head", 0, 16),
         ("vit_base_patch16_siglip_224", "pooler", "head", 0, 16),
         ("vit_base_patch16_siglip_224", "mean", "mean", 0, 16),
+        ("vit_base_patch16_clip_224", "auto", "cls", 1, 16),
+        ("vit_small_patch14_dinov2", "auto", "cls", 1, 16),
+        ("vit_small_patch14_dinov2", "mean", "mean", 1, 16),
+        ("resnet10t", "mean", "map, width first", 0, 512),
         ("vit_base_patch16_dinov3", "cls", "cls", 5, 16),
         ("vit_base_patch16_dinov3", "mean", "mean", 5, 16),
         ("deit_tiny_distilled_patch16_224", "mean", "mean", 2, 16),

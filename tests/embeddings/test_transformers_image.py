@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from PIL import Image
 
 from clairo.embeddings.transformers_image import TransformersEncoder
 from clairo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIDE = 32
 _TOWER = {
@@ -94,16 +97,19 @@ def expected(model: Any, pooled: str, before: int) -> NDArray[np.float32]:
     import torch
 
     tower = getattr(model, "vision_model", model)
+    if hasattr(model.config, "mask_ratio"):
+        model.config.mask_ratio = 0.0
     with torch.inference_mode():
         made = tower(pixel_values=pixels(pictures()))
         hidden = made.last_hidden_state
-        vectors = {
+        ways: dict[str, Callable[[], Any]] = {
             "cls": lambda: hidden[:, 0],
             "mean": lambda: torch.stack([sum(row[before:]) / len(row[before:]) for row in hidden]),
             "map": lambda: hidden.flatten(2).sum(dim=2) / hidden[0, 0].numel(),
             "pooler": lambda: made.pooler_output.reshape(len(hidden), -1),
             "projected": lambda: model.visual_projection(made.pooler_output),
-        }[pooled]()
+        }
+        vectors = ways[pooled]()
     unit: NDArray[np.float32] = (vectors / vectors.norm(dim=1, keepdim=True)).numpy()
     return unit
 
@@ -114,6 +120,8 @@ CASES = [
     ("vit", "cls", "cls", 1, 16),
     ("vit", "mean", "mean", 1, 16),
     ("deit", "mean", "mean", 2, 16),
+    ("vit-mae", "auto", "cls", 1, 16),
+    ("vit-mae", "mean", "mean", 1, 16),
     ("dinov2", "auto", "cls", 1, 16),  # its pooler is the class token
     ("dinov2", "mean", "mean", 1, 16),
     ("dinov2-registers", "mean", "mean", 5, 16),
