@@ -158,4 +158,5 @@ def _transform(network: Any) -> Any:
 def _advice(model: str, weights: Path | None) -> str:
     if weights is not None:
         return "the file must hold the weights of this architecture: timm.list_models() names all"
-    return hub.advice(model, files=_FILES)
+    on_hub = model if "/" in model else f"timm/{model}"
+    return hub.advice(on_hub if hub.folder(model) is None else model, files=_FILES)

@@ -138,12 +138,13 @@ def _loaded(model: str, revision: str | None) -> tuple[Any, Any, list[str]]:
         "local_files_only": place is not None,
         "revision": (revision if place is None else None) or "main",
     }
-    processor = AutoImageProcessor.from_pretrained(source, **options)
     with _without_report():
         # In float32 whatever the file holds: half precision would make the vectors depend on the machine.
         network, notes = AutoModel.from_pretrained(
             source, dtype=torch.float32, output_loading_info=True, **options
         )
+    # After the network: without a connection, this one's error speaks of a missing file instead.
+    processor = AutoImageProcessor.from_pretrained(source, **options)
     if hasattr(network.config, "mask_ratio"):
         network.config.mask_ratio = 0.0  # a masked autoencoder would drop patches at random
     return processor, network, sorted(notes["missing_keys"])

@@ -179,4 +179,4 @@ def test_a_name_that_timm_does_not_know_is_named() -> None:
         InputError, match=r"embeddings\.image\.model = 'vit_nonsense' cannot be loaded"
     ) as caught:
         TimmEncoder("vit_nonsense", device="cpu")
-    assert "hf download" in str(caught.value.hint)
+    assert "hf download timm/vit_nonsense" in str(caught.value.hint)
