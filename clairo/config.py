@@ -40,6 +40,13 @@ class Section(BaseModel):
     )
 
 
+def _refuse_set(section: Section, names: Iterable[str], encoders: str) -> None:
+    """Refuse options that the encoder of a section would leave unread."""
+    for name in names:
+        if getattr(section, name) != type(section).model_fields[name].default:
+            raise ValueError(f"{name} needs encoder = {encoders}")
+
+
 class ShopConfig(Section):
     """`[reviews.shop]`: the built-in shop, written in the published raw format (see `clairo shop`)."""
 
@@ -116,6 +123,14 @@ class TextConfig(Section):
     the MiniLM of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: items have no text."""
     model: str = "sentence-transformers/sentence-t5-base"
     """Name or local path, for `sentence-transformers`."""
+    revision: str | None = None
+    """Branch, tag or commit of a name on the hub; a commit makes the run repeatable. A folder has none."""
+    prefix: str = ""
+    """Put before every text, for models that want an instruction ("Represent this product: ")."""
+    prompt_name: str | None = None
+    """One of the prompts that the model brings ("document"), instead of `prefix`."""
+    max_length: Positive | None = None
+    """Tokens of a text that are read, `prefix` among them; left out, as many as the model is set to."""
     fields: tuple[TextField, ...] = (
         "title",
         "price",
@@ -134,6 +149,16 @@ class TextConfig(Section):
     """`.npy` of items by width, for `file`."""
     ids: Path | None = None
     """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
+
+    @model_validator(mode="after")
+    def _of_its_encoder(self) -> Self:
+        if self.prefix and self.prompt_name is not None:
+            raise ValueError("prefix and prompt_name exclude each other")
+        if self.encoder not in ("sentence-transformers", "offline"):
+            _refuse_set(self, ("prefix", "prompt_name", "max_length"), '"sentence-transformers" or "offline"')
+        if self.encoder != "sentence-transformers":
+            _refuse_set(self, ("revision",), '"sentence-transformers"')
+        return self
 
 
 class Mirror(Section):
@@ -197,11 +222,23 @@ class DownloadConfig(Section):
 class ImageConfig(Section):
     """`[embeddings.image]`: what turns an item's picture into a vector."""
 
-    encoder: Literal["descriptor", "open-clip", "offline", "file", "none"] = "descriptor"
+    encoder: Literal["descriptor", "open-clip", "transformers", "timm", "offline", "file", "none"] = (
+        "descriptor"
+    )
     """`descriptor`: colour and gradients, needs no weights; `open-clip`: `model` with `pretrained`;
-    `offline`: the EfficientNet of `clairo[offline]`; `file`: `vectors` and `ids`; `none`: no images."""
+    `transformers`, `timm`: `model` of these libraries; `offline`: the EfficientNet of `clairo[offline]`;
+    `file`: `vectors` and `ids`; `none`: no images. Vectors of all networks have length 1."""
     model: str = "ViT-L-14"
-    """open_clip architecture (`ViT-L-14`), hub name (`hf-hub:...`) or local folder (`local-dir:...`)."""
+    """open_clip architecture (`ViT-L-14`), hub name (`hf-hub:...`) or local folder (`local-dir:...`). For
+    `transformers`: name on the hub or local folder. For `timm`: timm's name, `owner/name` or local folder."""
+    revision: str | None = None
+    """Branch, tag or commit of a name on the hub, for `transformers` and `timm`; a commit makes the run
+    repeatable. A folder has none."""
+    pooling: Literal["auto", "cls", "mean", "pooler"] = "auto"
+    """What makes one vector of the last layer, for `transformers` and `timm`: the class token, the mean of
+    the patches, or the model's pooler. `auto`: what the model itself offers as the vector of a picture."""
+    weights_file: str | None = None
+    """For `timm`: a file of weights of the architecture `model`, instead of those that timm fetches."""
     pretrained: str | None = "openai"
     """open_clip weights: a tag or a local file."""
     folder: Path | None = None
@@ -219,6 +256,16 @@ class ImageConfig(Section):
     def _one_source(self) -> Self:
         if self.download.enabled and self.folder is not None:
             raise ValueError("folder and download.enabled are two sources of pictures: choose one")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_encoder(self) -> Self:
+        if self.encoder not in ("transformers", "timm"):
+            _refuse_set(self, ("revision", "pooling"), '"transformers" or "timm"')
+        elif self.model == type(self).model_fields["model"].default:
+            raise ValueError(f'encoder = "{self.encoder}" needs model: a name or a folder')
+        if self.encoder != "timm":
+            _refuse_set(self, ("weights_file",), '"timm"')
         return self
 
 
@@ -591,6 +638,7 @@ _PATHS = frozenset(
         "vectors",
         "ids",
         "folder",
+        "weights_file",
         "files",
         "start_from",
     }

@@ -33,6 +33,7 @@ LIBRARIES = (
     "scikit-image",
     "scikit-learn",
     "sentence-transformers",
+    "timm",
     "torch",
     "transformers",
 )

@@ -57,6 +57,11 @@ def loading(what: str, *, hint: str) -> Iterator[None]:
             yield
     # A damaged file makes loaders raise anything: OSError, struct.error, SafetensorError, KeyError, ...
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise InputError(
+                f"{what} brings code of its own, which is never run",
+                hint="take a model whose architecture the library itself has",
+            ) from error
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{what} cannot be loaded: {reason}", hint=hint) from error
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clairo import rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import EmbeddingsConfig, ImageConfig, TextConfig
-from clairo.embeddings import clip, downloads, files, image, item_text, pictures, text, tfidf
+from clairo.embeddings import clip, downloads, facts, files, hub, image, item_text, pictures, text, tfidf
 from clairo.embeddings.notes import Notes
 from clairo.errors import InputError
 
@@ -28,12 +28,14 @@ def inputs(cfg: EmbeddingsConfig, reviews: Path | None) -> list[Path]:
     found: list[Path] = []
     if cfg.text.encoder == "file":
         found += _vectors("text", cfg.text.vectors, cfg.text.ids)
-    elif cfg.text.encoder == "sentence-transformers" and Path(cfg.text.model).is_dir():
-        found.append(Path(cfg.text.model))
+    elif cfg.text.encoder == "sentence-transformers" and (place := hub.folder(cfg.text.model)):
+        found.append(place)
     if cfg.image.encoder == "file":
         found += _vectors("image", cfg.image.vectors, cfg.image.ids)
     elif cfg.image.encoder == "open-clip":
         found += clip.local_files(cfg.image.model, cfg.image.pretrained)
+    elif cfg.image.encoder in ("transformers", "timm"):
+        found += hub.local_files(cfg.image.model, cfg.image.weights_file)
     found += [path for name in _more(cfg) for path in _further(cfg, name)]
     folder = _pictures(cfg.image, reviews)
     return found if folder is None else [*found, folder]
@@ -189,23 +191,33 @@ def _text(
         return None
     if options.encoder == "tfidf":
         return text.embed_tfidf(texts, ids, fitted(texts, notes), notes)
-    return text.encode(
+    shards = out / _SHARDS / "text"
+    embedding = text.encode(
         texts,
         ids,
-        lambda: _text_encoder(options, cfg.device),
+        facts.kept(lambda: _text_encoder(options, cfg.device), shards),
         at_once=options.batch_size * _BATCHES,
         shard_items=cfg.shard_items,
-        folder=out / _SHARDS / "text",
+        folder=shards,
     )
+    notes.entries |= facts.read(shards)
+    return embedding
 
 
 def _text_encoder(options: TextConfig, device: str) -> text.Encoder:
     from clairo.embeddings import models, sentences
 
     where = models.device(device)
+    reading = sentences.Reading(options.prefix, options.prompt_name, options.max_length)
     if options.encoder == "offline":
-        return sentences.offline(device=where, batch_size=options.batch_size)
-    return sentences.SentenceEncoder(options.model, device=where, batch_size=options.batch_size)
+        return sentences.offline(device=where, batch_size=options.batch_size, reading=reading)
+    return sentences.SentenceEncoder(
+        options.model,
+        device=where,
+        batch_size=options.batch_size,
+        reading=reading,
+        revision=options.revision,
+    )
 
 
 def _image(
@@ -230,15 +242,18 @@ def _image(
         notes.warn(f"{len(paths) - found} of {len(paths)} items have no picture")
     if not found:
         return None
-    return image.encode(
+    shards = out / _SHARDS / "image"
+    embedding = image.encode(
         paths,
         ids,
-        lambda: _image_encoder(options, cfg.device),
+        facts.kept(lambda: _image_encoder(options, cfg.device), shards),
         batch_size=options.batch_size,
         shard_items=cfg.shard_items,
-        folder=out / _SHARDS / "image",
+        folder=shards,
         notes=notes,
     )
+    notes.entries |= facts.read(shards)
+    return embedding
 
 
 def _image_encoder(options: ImageConfig, device: str) -> image.Encoder:
@@ -253,6 +268,16 @@ def _image_encoder(options: ImageConfig, device: str) -> image.Encoder:
         from clairo.embeddings.efficientnet import EfficientNetEncoder
 
         return EfficientNetEncoder(device=where)
+    pooled, revision = options.pooling, options.revision
+    if options.encoder == "transformers":
+        from clairo.embeddings.transformers_image import TransformersEncoder
+
+        return TransformersEncoder(options.model, device=where, pooled=pooled, revision=revision)
+    if options.encoder == "timm":
+        from clairo.embeddings.timm_image import TimmEncoder
+
+        weights = None if options.weights_file is None else Path(options.weights_file)
+        return TimmEncoder(options.model, device=where, pooled=pooled, weights=weights, revision=revision)
     return clip.ClipEncoder(options.model, options.pretrained, device=where)
 
 

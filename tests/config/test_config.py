@@ -36,6 +36,20 @@ def test_defaults_survive_being_saved(tmp_path: Path) -> None:
         ("[model]\nlayers = 0", ["model.layers", "greater than or equal to 1"]),
         ("[model]\ndropout = 1.5", ["model.dropout", "less than or equal to 1"]),
         ("[codes]\nvalues = 100", ["codes", "power of two"]),
+        ("[embeddings.text]\nprefix = 'x: '", ["prefix needs encoder", "sentence-transformers"]),
+        (
+            "[embeddings.text]\nencoder = 'sentence-transformers'\nprefix = 'x'\nprompt_name = 'y'",
+            ["embeddings.text", "prefix and prompt_name exclude each other"],
+        ),
+        ("[embeddings.text]\nencoder = 'offline'\nrevision = 'v1'", ["revision needs encoder"]),
+        ("[embeddings.image]\nencoder = 'open-clip'\npooling = 'cls'", ["pooling needs", "timm"]),
+        ("[embeddings.image]\nencoder = 'open-clip'\nrevision = 'v1'", ["revision needs", "timm"]),
+        (
+            "[embeddings.image]\nencoder = 'transformers'\nmodel = 'x'\nweights_file = 'w'",
+            ["weights_file needs"],
+        ),
+        ("[embeddings.image]\nencoder = 'timm'", ['encoder = "timm" needs model']),
+        ("[embeddings.image]\nencoder = 'timm'\nmodel = 'x'\npooling = 'max'", ["pooling", "'mean'"]),
         ("[sequences]\nsplit = 'time'", ["sequences", "validation_from"]),
         ("[model\nlayers = 2", ["not a TOML file", "line 1"]),
         ("seed = -1", ["seed", "greater than or equal to 0"]),
@@ -85,9 +99,12 @@ def test_paths_start_where_the_user_expects(tmp_path: Path, monkeypatch: pytest.
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     settings = config.load(path, ["reviews.metadata=m.json.gz"])
+    timm = ["embeddings.image.encoder=timm", "embeddings.image.model=test_vit"]
     assert settings.reviews.reviews == tmp_path / "a.json.gz"
     assert settings.codes.files == (tmp_path / "x.json",)
     assert settings.reviews.metadata == elsewhere / "m.json.gz"
+    image = config.load(path, ["embeddings.image.weights_file=w.pth", *timm]).embeddings.image
+    assert image.weights_file == str(elsewhere / "w.pth")
     assert config.load("gift-cards", data=tmp_path).reviews.reviews == tmp_path / "Gift_Cards_5.json.gz"
 
 

@@ -89,3 +89,34 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(open_clip.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_dinov2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DINOv2 with random weights, 16 wide, as a folder that transformers loads."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    folder = tmp_path_factory.mktemp("dinov2")
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 8}
+    torch.manual_seed(0)
+    model = Dinov2Model(Dinov2Config(**size, image_size=32))
+    model.config.save_pretrained(folder)
+    save_file(model.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+    square = {"height": 32, "width": 32}
+    BitImageProcessor(size={"shortest_edge": 32}, crop_size=square).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_timm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """timm's `test_vit` with random weights, 64 wide, as a folder that timm loads."""
+    import timm
+    import torch
+    from timm.models import save_for_hf
+
+    folder = tmp_path_factory.mktemp("timm")
+    torch.manual_seed(0)
+    save_for_hf(timm.create_model("test_vit", pretrained=False), folder, safe_serialization=True)
+    return folder

