@@ -187,7 +187,7 @@ class RqVaeConfig(Section):
     """Widths of the encoder's hidden layers; the decoder has them in reverse."""
     latent: Positive = 128
     """Width of the space that is quantized."""
-    steps: Positive = 3000
+    steps: Positive = 2000
     """Optimizer steps."""
     start_share: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of the steps before the codebooks, which k-means of what the encoder makes then fills."""

@@ -109,7 +109,8 @@ def through(latent: Tensor, chosen: Tensor, gradient: Gradient) -> Tensor:
     middle = functional.normalize(source + target, dim=1)
     mirrored = latent - 2 * (latent * middle).sum(dim=1, keepdim=True) * middle
     turned = mirrored + 2 * (latent * source).sum(dim=1, keepdim=True) * target
-    return turned * (wanted / length)
+    stretched: Tensor = turned * (wanted / length)
+    return stretched
 
 
 class _Training:
