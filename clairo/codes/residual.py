@@ -28,6 +28,10 @@ class ResidualKMeans:
     ) -> Self:
         """Learn codebooks from `vectors` (n, width), n at least `values`, one after the other.
 
+        Each k-means starts in few principal components and takes in more of them (FAISS's progressive
+        dimensions). From random vectors in all of them, the entry nearest to the mean would win nearly all,
+        because what is left after a codebook or two points everywhere alike.
+
         One beam, so that the codes before an entry are what it refines: with more, FAISS would change the
         first code for the sake of the last.
 
@@ -41,7 +45,7 @@ class ResidualKMeans:
         import faiss
 
         index = faiss.IndexResidualQuantizer(vectors.shape[1], books, values.bit_length() - 1)
-        index.rq.train_type = faiss.ResidualQuantizer.Train_default
+        index.rq.train_type = faiss.ResidualQuantizer.Train_progressive_dim
         index.rq.max_beam_size = 1
         index.rq.cp.niter = iterations
         set_clustering(index.rq.cp, seed)
