@@ -146,7 +146,7 @@ class _Job:
             "codes": lambda work: _room("codes").extend(
                 config.codes,
                 old=old("codes"),
-                fused=new("fused") if config.codes.source == "opq" else None,
+                fused=None if config.codes.source == "files" else new("fused"),
                 sequences=new("sequences"),
                 out=work,
                 seed=seed,

@@ -58,7 +58,7 @@ def _embeddings_needs(config: Config) -> tuple[str, ...]:
 
 
 def _codes_needs(config: Config) -> tuple[str, ...]:
-    return ("fused", "sequences") if config.codes.source == "opq" else ("sequences",)
+    return ("sequences",) if config.codes.source == "files" else ("fused", "sequences")
 
 
 _TOGETHER = frozenset({"model"})  # stages that all processes of a command make, the others the main one alone

@@ -1,6 +1,7 @@
 """Codes of items that are added to a run, by the quantizers and in the room that it has."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from clairo import rng
 from clairo.artifacts import Codes, Sequences, store
-from clairo.codes import disambiguation, files, quality
-from clairo.codes.stage import categories, encode, vectors_of
+from clairo.codes import balance, control, disambiguation, files, kinds, nearest, quality
+from clairo.codes.stage import categories, encode, groups_in, numbering, vectors_of
 from clairo.config import CodesConfig
 from clairo.errors import InputError
 
@@ -21,7 +22,9 @@ def extend(
     """Write the codes of `old`, then those of the items that `sequences` has more, by the same quantizers.
 
     Items of `old` keep all their codes. A new item gets a disambiguation code that is free on its row of
-    codes, by the method of the section; none is moved to another row, which would belie its content.
+    codes, by the method of the section; only `nearest` moves it to another row, if its own is taken. With
+    `balanced`, new items share what room the old ones leave to the last code. Random codes are those that
+    the item would have had in the run.
 
     Args:
         cfg: the section; its `files` must name the new items by their original ids.
@@ -40,11 +43,12 @@ def extend(
     before, ids = Codes.load(old), Sequences.load(sequences).items
     new = ids[len(before.ids) :]
     if cfg.source == "files":
-        codes, without = _new_from_files(cfg, new, before), 0
+        features, without = np.concatenate([before.features[:, :-1], _new_from_files(cfg, new, before)]), 0
     else:
-        codes, without = _new_quantized(cfg, old, fused, new, out)
-    last = room(np.concatenate([before.features[:, :-1], codes]), before, new, cfg, seed)
-    features = np.vstack([before.features, np.column_stack([codes, last])]).astype(np.uint32)
+        groups = _groups(cfg, old, fused, ids, before, out, seed)
+        features, without = _quantized(cfg, groups, before, len(new))
+    last = room(features, before, new, cfg, seed)
+    features = np.column_stack([features, np.concatenate([before.features[:, -1], last])]).astype(np.uint32)
     made = Codes(ids, features, before.names, before.cardinalities)
     made.save(out)
     report = _again(store.read_json(old / "report.json"), made) | {"new_without_vector": without}
@@ -67,19 +71,72 @@ def _new_from_files(cfg: CodesConfig, new: NDArray[np.str_], before: Codes) -> N
     return codes
 
 
-def _new_quantized(
-    cfg: CodesConfig, old: Path, fused: Path | None, new: NDArray[np.str_], out: Path
-) -> tuple[NDArray[np.uint32], int]:
-    """Codes of the new items, and how many of these have no vector; the quantizers are copied."""
-    from clairo.codes.quantizer import Quantizer
+@dataclass(frozen=True)
+class _Group:
+    """The codes of the new items in one group, and what they are of, if it is vectors.
 
-    vectors = {name: group.aligned(new) for name, group in vectors_of(fused).items()}
-    parts = []
-    for name, embedding in vectors.items():
-        shutil.copy(old / f"{name}.faiss", out)
-        parts.append(encode(cfg, Quantizer.load(out / f"{name}.faiss"), embedding, separate=len(vectors) > 1))
-    present = np.logical_or.reduce([embedding.present for embedding in vectors.values()])
-    return np.concatenate(parts, axis=1), int((~present).sum())
+    Attributes:
+        codes: (n_new, books) uint32.
+        content: of all items, old and new.
+    """
+
+    codes: NDArray[np.uint32]
+    content: nearest.Content | None = None
+
+
+def _groups(
+    cfg: CodesConfig,
+    old: Path,
+    fused: Path | None,
+    ids: NDArray[np.str_],
+    before: Codes,
+    out: Path,
+    seed: int,
+) -> list[_Group]:
+    """Codes of the new items by group; the quantizers are copied."""
+    names, groups, first, n = groups_in(fused), list[_Group](), 0, len(before.ids)
+    vectors = {name: group.aligned(ids) for name, group in vectors_of(cfg, fused).items()}
+    for name in names:
+        own = cfg.of(name)
+        if name not in vectors:
+            codes = control.random_codes(ids[n:], group=name, books=own.books, values=own.values, seed=seed)
+            groups.append(_Group(codes))
+        else:
+            file = kinds.file_of(own.source, name)
+            if (old / file).is_file():
+                shutil.copy(old / file, out)
+            quantizer, embedding = kinds.load(own.source, out / file), vectors[name]
+            codes = encode(own, quantizer, embedding.since(n), separate=len(names) > 1)
+            content = nearest.Content(quantizer, embedding.vectors, embedding.present, first)
+            if cfg.balanced:
+                codes = _balanced(content, codes, before)
+            groups.append(_Group(codes, content))
+        first += own.books
+    return groups
+
+
+def _balanced(content: nearest.Content, codes: NDArray[np.uint32], before: Codes) -> NDArray[np.uint32]:
+    """The codes of new items that have a vector, in what room the old ones that have one leave."""
+    n, made = len(before.ids), codes.copy()
+    present, vectors = content.present[n:], content.vectors[n:]
+    fixed = before.features[content.present[:n], content.columns]
+    made[present] = balance.balanced(content.quantizer, vectors[present], codes[present], fixed)
+    return made
+
+
+def _quantized(
+    cfg: CodesConfig, groups: list[_Group], before: Codes, new: int
+) -> tuple[NDArray[np.uint32], int]:
+    """Codes of all items, (n_items, n_categories - 1), and how many new ones have no vector."""
+    codes = np.concatenate([group.codes for group in groups], axis=1)
+    features = np.concatenate([before.features[:, :-1], codes])
+    contents = [group.content for group in groups if group.content is not None]
+    if not contents:
+        return features, 0
+    if cfg.disambiguation == "nearest":
+        features = nearest.moved(features, contents, fixed=len(before.ids))
+    present = np.logical_or.reduce([content.present[len(before.ids) :] for content in contents])
+    return features, new - int(present.sum())
 
 
 def room(
@@ -113,7 +170,7 @@ def room(
     kept = np.concatenate([before.features[:, -1].astype(np.int64), np.full(len(new), -1)])
     generator = rng.generator(seed, "codes", "disambiguation", "added", known)
     return disambiguation.disambiguate(
-        features, cfg.disambiguation, values=values, generator=generator, kept=kept
+        features, numbering(cfg), values=values, generator=generator, kept=kept
     )[known:]
 
 

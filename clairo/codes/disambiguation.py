@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from clairo.errors import InputError
 
 NAME = "disambiguation"
+Method = Literal["sequential", "random"]
 
 
 def disambiguate(
     features: NDArray[np.uint32],
-    method: Literal["sequential", "random"],
+    method: Method,
     *,
     values: int,
     generator: np.random.Generator,

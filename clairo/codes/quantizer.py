@@ -1,117 +1,42 @@
-"""Optimized product quantization (Ge et al., CVPR 2013) by FAISS: the standard index `OPQ<M>,PQ<M>x<bits>`.
-
-The report's `OPQ4,IVF1,PQ4x8` is this with one coarse centroid, the mean, which PCA has taken away before.
-"""
+"""What every quantizer can do: turn vectors into rows of codes and rows of codes back into vectors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.errors import InputError
 
-_POINTS_FOR_A_CENTROID = (
-    1  # FAISS warns below 39, past Python's logging; the report counts used values instead
-)
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Squared error relative to the variance: 0 is exact, 1 no better than the mean.
+class Quantizer(Protocol):
+    """A trained quantizer. Each has a classmethod `train` of its own, whose keywords are its options.
 
     Attributes:
-        overall: of whole vectors.
-        books: of the slice that each codebook sees.
+        width: of the vectors.
+        books: codes of a vector.
+        values: entries of each codebook; codes are below it.
     """
 
-    overall: float
-    books: list[float]
-
-
-class Quantizer:
-    """A rotation, and a codebook for each slice of the rotated vector."""
-
-    def __init__(self, index: Any) -> None:
-        """Wrap a trained `faiss.IndexPreTransform` of an OPQ matrix and an `IndexPQ`."""
-        import faiss
-
-        self._index = index
-        codec: Any = faiss.downcast_index(index.index)
-        self._pq = codec.pq
-        self.width = int(index.d)
-        self.books = int(self._pq.M)
-        self.values = int(self._pq.ksub)
-
-    @classmethod
-    def train(
-        cls, vectors: NDArray[np.float32], *, books: int, values: int, iterations: int, seed: int
-    ) -> Self:
-        """Learn rotation and codebooks from `vectors` (n, width), n at least `values`.
-
-        A width that `books` does not divide is filled up with zeros to one that it does, so nothing is lost.
-        One thread, because with few values FAISS finds other codebooks with more of them.
-
-        Args:
-            vectors: what to learn from.
-            books: codebooks.
-            values: entries of each, a power of two.
-            iterations: rounds of rotating and clustering.
-            seed: for k-means.
-        """
-        import faiss
-
-        width, bits = vectors.shape[1], values.bit_length() - 1
-        filled = -(-width // books) * books
-        rotation = faiss.OPQMatrix(width, books, filled)
-        rotation.niter = iterations
-        inner = faiss.ProductQuantizer(filled, books, bits)  # trained along with the rotation, then dropped
-        rotation.pq = inner
-        codec = faiss.IndexPQ(filled, books, bits)
-        for pq in (inner, codec.pq):
-            pq.cp.seed = seed % 2**31
-            pq.cp.min_points_per_centroid = _POINTS_FOR_A_CENTROID
-        index = faiss.IndexPreTransform(rotation, codec)
-        with _one_thread():
-            index.train(np.ascontiguousarray(vectors))
-        rotation.pq = None
-        return cls(index)
+    width: int
+    books: int
+    values: int
 
     def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
-        """Codes of vectors: the nearest entry of every codebook, (n, books) below `values`."""
-        import faiss
+        """Codes (n, books) of vectors (n, width)."""
 
-        if not len(vectors):
-            return np.zeros((0, self.books), dtype=np.uint32)
-        with _one_thread():
-            packed = self._index.sa_encode(np.ascontiguousarray(vectors))
-        codes = faiss.unpack_bitstrings(packed, self.books, int(self._pq.nbits))
-        return np.asarray(codes, dtype=np.uint32)
+    def decode(self, codes: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """The vectors (n, width) that codes (n, books) stand for."""
 
-    def errors(self, vectors: NDArray[np.float32]) -> Errors:
-        """How much of the variance of `vectors` (n, width) the codes lose."""
-        with _one_thread():
-            rotated = self._index.chain.at(0).apply(np.ascontiguousarray(vectors))
-            decoded = self._pq.decode(self._pq.compute_codes(rotated))
-        lost = self._by_book(rotated - decoded)
-        whole = self._by_book(rotated - rotated.mean(axis=0))
-        shares = np.divide(lost, whole, out=np.zeros(self.books), where=whole > 0)
-        return Errors(float(lost.sum() / max(whole.sum(), np.finfo(np.float64).tiny)), shares.tolist())
+    def book_errors(self, vectors: NDArray[np.float32], codes: NDArray[np.uint32]) -> list[float]:
+        """Squared error relative to the variance, by codebook: 0 is exact, 1 no better than the mean.
 
-    def _by_book(self, differences: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Squared length of the slice that each codebook sees, summed over the rows."""
-        slices = differences.astype(np.float64).reshape(len(differences), self.books, -1)
-        squares: NDArray[np.float64] = (slices**2).sum(axis=(0, 2))
-        return squares
+        Of slices of the vector, it is the error of the slice that the codebook sees; of residual codes, what
+        is left of the whole vector after the codebooks up to this one.
+        """
 
     def save(self, path: Path) -> None:
-        """Write it as a FAISS index file without vectors (`faiss.read_index`, `sa_encode`)."""
-        import faiss
-
-        faiss.write_index(self._index, str(path))
+        """Write it."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -120,17 +45,18 @@ class Quantizer:
         Raises:
             InputError: the file is missing or damaged.
         """
-        import faiss
 
-        try:
-            return cls(faiss.read_index(str(path)))
-        except (RuntimeError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"{path} is no quantizer that FAISS can read: {reason}") from None
+
+def relative_error(vectors: NDArray[np.float32], decoded: NDArray[np.float32]) -> float:
+    """Squared error of `decoded` relative to the variance of `vectors`, both (n, width)."""
+    exact = vectors.astype(np.float64)
+    lost, whole = ((exact - decoded) ** 2).sum(), ((exact - exact.mean(axis=0)) ** 2).sum()
+    return float(lost / max(whole, np.finfo(np.float64).tiny))
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """FAISS on one thread, because with more of them it can find other codebooks."""
     import faiss
 
     before = faiss.omp_get_max_threads()
@@ -139,3 +65,27 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def packed(codes: NDArray[np.uint32], values: int) -> NDArray[np.uint8]:
+    """Codes below `values`, a power of two, as FAISS stores them."""
+    import faiss
+
+    bits = values.bit_length() - 1
+    return np.asarray(faiss.pack_bitstrings(np.ascontiguousarray(codes, dtype=np.int32), bits))
+
+
+def unpacked(stored: NDArray[np.uint8], books: int, values: int) -> NDArray[np.uint32]:
+    """The codes (n, books) that FAISS stored."""
+    import faiss
+
+    return np.asarray(faiss.unpack_bitstrings(stored, books, values.bit_length() - 1), dtype=np.uint32)
+
+
+def set_clustering(parameters: Any, seed: int) -> None:
+    """Seed FAISS's k-means, and keep it from warning of few points past Python's logging.
+
+    It warns below 39 points a centroid; the report counts the values that are used instead.
+    """
+    parameters.seed = seed % 2**31
+    parameters.min_points_per_centroid = 1

@@ -1,8 +1,8 @@
 """The codes stage: vectors in, or codes from files; a unique row of codes an item out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from clairo import log, rng
 from clairo.artifacts import Codes, Embedding, Sequences, store
 from clairo.artifacts.codes import FILE
-from clairo.codes import disambiguation, files, quality
+from clairo.codes import balance, control, disambiguation, files, kinds, nearest, quality
+from clairo.codes.quantizer import Quantizer, relative_error
 from clairo.config import CodesConfig
 from clairo.errors import InputError
-
-if TYPE_CHECKING:
-    from clairo.codes.quantizer import Quantizer
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,16 @@ class _Group:
         codes: (n_items, books) uint32.
         cardinality: of each category.
         facts: what the report says of the group.
-        errors: relative error of each category's codebook, None where it is not known.
+        quantizer: what made the codes, None for files and random codes.
+        embedding: the vectors that they are of, with the quantizer.
     """
 
     name: str
     codes: NDArray[np.uint32]
     cardinality: int
-    facts: dict[str, Any]
-    errors: list[float | None]
+    facts: dict[str, Any] = field(default_factory=dict)
+    quantizer: Quantizer | None = None
+    embedding: Embedding | None = None
 
 
 def inputs(cfg: CodesConfig) -> list[Path]:
@@ -43,7 +43,7 @@ def inputs(cfg: CodesConfig) -> list[Path]:
     Raises:
         InputError: none is set, or one is not there.
     """
-    if cfg.source == "opq":
+    if cfg.source != "files":
         return []
     if not cfg.files:
         raise InputError('codes.source = "files" needs codes.files')
@@ -59,9 +59,11 @@ def inputs(cfg: CodesConfig) -> list[Path]:
 
 
 def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
-    """Write `codes.npz`, `report.json` and, for `opq`, a FAISS index for each group of vectors.
+    """Write `codes.npz`, `report.json` and the quantizer of each group of vectors.
 
     Quantizers learn from the items of the training split that have the group's vector, and code all items.
+    What sets items apart after that, `balanced` and `disambiguation`, looks at all items and their vectors,
+    and at no history.
 
     Args:
         cfg: the section.
@@ -71,7 +73,9 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
         seed: the run's seed.
 
     Returns:
-        The report: collisions, and for every category its values, those used, perplexity and error.
+        The report: collisions, for every group the relative error of its reconstructions and the share of
+        neighbours that they keep, and for every category its values, those used, perplexity and error. All
+        of it is of the codes as they are written.
 
     Raises:
         InputError: too few items for a codebook, too many on one row of codes, or a file of codes is wrong.
@@ -81,12 +85,14 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
         groups = _from_files(cfg.files, catalogue.items, cfg.values)
     else:
         groups = _quantized(cfg, fused, catalogue, out, seed)
+    if cfg.disambiguation == "nearest":
+        groups = _moved(groups)
     features = np.concatenate([group.codes for group in groups], axis=1)
     names = [f"{group.name} {book}" for group in groups for book in range(1, group.codes.shape[1] + 1)]
     names.append(disambiguation.NAME)
     last = disambiguation.disambiguate(
         features,
-        cfg.disambiguation,
+        numbering(cfg),
         values=cfg.disambiguation_values,
         generator=rng.generator(seed, "codes", "disambiguation"),
         kept=_kept(cfg, catalogue.items, names, features),
@@ -99,8 +105,9 @@ def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, se
         [*cardinalities, cfg.disambiguation_values],
     )
     codes.save(out)
-    report = _report(codes, groups)
+    report = _report(codes, groups, seed)
     store.write_json(out / "report.json", report)
+    kinds.clear(out)
     return report
 
 
@@ -110,7 +117,7 @@ def _from_files(paths: tuple[Path, ...], items: NDArray[np.str_], values: int) -
     if len(set(labels)) < len(labels):
         labels = [f"file {number}" for number in range(1, len(labels) + 1)]
     return [
-        _Group(label, table.codes, values, {"file": path.name}, [None] * table.codes.shape[1])
+        _Group(label, table.codes, values, {"source": "files", "file": path.name})
         for label, table, path in zip(labels, tables, paths, strict=True)
     ]
 
@@ -150,34 +157,52 @@ def _kept(
 def _quantized(
     cfg: CodesConfig, fused: Path | None, catalogue: Sequences, out: Path, seed: int
 ) -> list[_Group]:
-    vectors = {name: group.aligned(catalogue.items) for name, group in vectors_of(fused).items()}
-    training = catalogue.training_items()
+    names, training = groups_in(fused), catalogue.training_items()
+    for name in cfg.groups:
+        if name not in names:
+            raise InputError(f"codes.groups.{name}: the groups of vectors are {', '.join(names)}")
+    vectors = {name: group.aligned(catalogue.items) for name, group in vectors_of(cfg, fused).items()}
     for name, embedding in vectors.items():  # all groups, before minutes go into the first
-        _check_enough(int((training & embedding.present).sum()), name, cfg.values)
+        _check_enough(int((training & embedding.present).sum()), name, cfg)
     return [
-        _code(cfg, name, embedding, training, separate=len(vectors) > 1, out=out, seed=seed)
-        for name, embedding in vectors.items()
+        _code(cfg.of(name), name, vectors[name], training, separate=len(names) > 1, out=out, seed=seed)
+        if name in vectors
+        else _random(cfg.of(name), name, catalogue.items, seed)
+        for name in names
     ]
 
 
-def vectors_of(fused: Path | None) -> dict[str, Embedding]:
-    """The vectors that the fused stage left, by group, in the order that its report states."""
+def groups_in(fused: Path | None) -> list[str]:
+    """Names of the groups of vectors that the fused stage left, in the order of their codes."""
     if fused is None:
-        raise InputError('codes.source = "opq" needs the fused stage')
-    order = store.read_json(fused / "report.json")["order"]
-    if not order:
+        raise InputError("codes of vectors need the fused stage")
+    names: list[str] = store.read_json(fused / "report.json")["order"]
+    if not names:
         raise InputError(f"{fused} holds no vectors", hint="run the fused stage again")
-    return {name: Embedding.load(fused / f"{name}.npz") for name in order}
+    return names
 
 
-def _check_enough(n: int, name: str, values: int) -> None:
+def vectors_of(cfg: CodesConfig, fused: Path | None) -> dict[str, Embedding]:
+    """The vectors that the fused stage left, by group; none of groups whose codes are random."""
+    quantized = [name for name in groups_in(fused) if cfg.of(name).source != "random"]
+    return {name: Embedding.load(Path(str(fused)) / f"{name}.npz") for name in quantized}
+
+
+def _random(cfg: CodesConfig, name: str, items: NDArray[np.str_], seed: int) -> _Group:
+    codes = control.random_codes(items, group=name, books=cfg.books, values=cfg.values, seed=seed)
+    return _Group(name, codes, cfg.values, {"source": cfg.source})
+
+
+def _check_enough(n: int, name: str, cfg: CodesConfig) -> None:
+    own, values = cfg.groups.get(name), cfg.of(name).values
+    option = "codes.values" if own is None or own.values is None else f"codes.groups.{name}.values"
     if n >= values:
         return
     if n < 2:
         raise InputError(f"{n} items of the training split have {name} vectors: too few for a codebook")
     raise InputError(
-        f"codes.values = {values} is more than the {n} items of the training split that have {name} vectors",
-        hint=f"codes.values = {1 << (n.bit_length() - 1)} would fit",
+        f"{option} = {values} is more than the {n} items of the training split that have {name} vectors",
+        hint=f"{option} = {1 << (n.bit_length() - 1)} would fit",
     )
 
 
@@ -192,32 +217,26 @@ def _code(
     seed: int,
 ) -> _Group:
     """One group's quantizer and codes."""
-    from clairo.codes.quantizer import Quantizer
-
     rows = training & embedding.present
-    with log.step(f"quantize {name}", total=int(rows.sum())) as step:
-        quantizer = Quantizer.train(
-            embedding.vectors[rows],
-            books=cfg.books,
-            values=cfg.values,
-            iterations=cfg.iterations,
-            seed=rng.derive(seed, "codes", name),
-        )
-        step.advance(int(rows.sum()))
-    quantizer.save(out / f"{name}.faiss")
+    quantizer = kinds.train(
+        cfg, embedding.vectors[rows], group=name, out=out, seed=rng.derive(seed, "codes", name)
+    )
     codes = encode(cfg, quantizer, embedding, separate=separate)
-    errors = quantizer.errors(embedding.vectors[embedding.present])
     facts = {
+        "source": cfg.source,
         "width": embedding.width,
         "trained_on": int(rows.sum()),
         "without_vector": int((~embedding.present).sum()),
-        "relative_error": round(errors.overall, 6),
     }
-    return _Group(name, codes, cfg.values + separate, facts, [*errors.books])
+    if cfg.balanced:
+        before, present = codes.copy(), embedding.present
+        codes[present] = balance.balanced(quantizer, embedding.vectors[present], codes[present])
+        facts["balanced"] = int((codes != before).any(axis=1).sum())
+    return _Group(name, codes, cfg.values + separate, facts, quantizer, embedding)
 
 
 def encode(
-    cfg: CodesConfig, quantizer: "Quantizer", embedding: Embedding, *, separate: bool
+    cfg: CodesConfig, quantizer: Quantizer, embedding: Embedding, *, separate: bool
 ) -> NDArray[np.uint32]:
     """Codes by one quantizer. In separate mode, an item without the vector has the extra value everywhere.
 
@@ -237,6 +256,38 @@ def encode(
     return codes
 
 
+def numbering(cfg: CodesConfig) -> disambiguation.Method:
+    """How items are numbered that still share a row when codes are final."""
+    return "random" if cfg.disambiguation == "random" else "sequential"
+
+
+def _moved(groups: list[_Group]) -> list[_Group]:
+    """The groups with no two items on one row, where vectors tell which row is next."""
+    features = np.concatenate([group.codes for group in groups], axis=1)
+    made = nearest.moved(features, _contents(groups))
+    log.logger.info("codes: %d items took another row of codes", (made != features).any(axis=1).sum())
+    ends = np.cumsum([group.codes.shape[1] for group in groups])
+    parts = np.split(made, ends[:-1], axis=1)
+    return [
+        replace(
+            group,
+            codes=part,
+            facts=group.facts | {"moved": int((part != group.codes).any(axis=1).sum())},
+        )
+        for group, part in zip(groups, parts, strict=True)
+    ]
+
+
+def _contents(groups: list[_Group]) -> list[nearest.Content]:
+    contents, first = [], 0
+    for group in groups:
+        if group.quantizer is not None and group.embedding is not None:
+            vectors, present = group.embedding.vectors, group.embedding.present
+            contents.append(nearest.Content(group.quantizer, vectors, present, first))
+        first += group.codes.shape[1]
+    return contents
+
+
 def categories(codes: Codes) -> list[dict[str, Any]]:
     """How each codebook is used."""
     return [
@@ -245,15 +296,31 @@ def categories(codes: Codes) -> list[dict[str, Any]]:
     ]
 
 
-def _report(codes: Codes, groups: list[_Group]) -> dict[str, Any]:
-    books = categories(codes)
-    errors = [error for group in groups for error in group.errors]
-    for category, error in zip(books, errors, strict=False):  # the disambiguation has none
-        if error is not None:
-            category["relative_error"] = round(error, 6)
+def _report(codes: Codes, groups: list[_Group], seed: int) -> dict[str, Any]:
+    books, place = categories(codes), 0
+    for group in groups:
+        if group.quantizer is not None and group.embedding is not None:
+            measured, errors = _measured(group.name, group.quantizer, group.embedding, group.codes, seed)
+            group.facts.update(measured)
+            for category, error in zip(books[place:], errors, strict=False):
+                category["relative_error"] = round(error, 6)
+        place += group.codes.shape[1]
     return {
         "items": len(codes.ids),
         "collisions": quality.collisions(codes.features[:, :-1]),
         "groups": {group.name: group.facts for group in groups},
         "categories": books,
     }
+
+
+def _measured(
+    name: str, quantizer: Quantizer, embedding: Embedding, codes: NDArray[np.uint32], seed: int
+) -> tuple[dict[str, Any], list[float]]:
+    """What codes keep of the vectors of the items that have one, and the error of each codebook."""
+    vectors, codes = embedding.vectors[embedding.present], codes[embedding.present]
+    decoded = quantizer.decode(codes)
+    facts: dict[str, Any] = {"relative_error": round(relative_error(vectors, decoded), 6)}
+    kept = quality.neighbours_kept(vectors, decoded, rng.generator(seed, "codes", "neighbours", name))
+    if kept is not None:
+        facts["neighbours_kept"] = round(kept, 4)
+    return facts, quantizer.book_errors(vectors, codes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clairo import codes
 from clairo.artifacts import Codes
-from clairo.codes.quantizer import Quantizer
+from clairo.codes.opq import Opq
 from clairo.config import CodesConfig
 from clairo.errors import InputError
 
@@ -37,7 +37,7 @@ def test_one_group(write_folders: WriteFolders, tmp_path: Path) -> None:
     assert made.cardinalities == [8, 8, 128]
     assert list(made.ids) == ITEMS
     assert len(np.unique(made.features, axis=0)) == N
-    expected = Quantizer.load(tmp_path / "out" / "fused.faiss").encode(vectors())
+    expected = Opq.load(tmp_path / "out" / "fused.faiss").encode(vectors())
     np.testing.assert_array_equal(made.features[:, :2], expected)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
     assert report["collisions"]["largest_group"] == np.unique(expected, axis=0, return_counts=True)[1].max()
@@ -73,7 +73,7 @@ def test_one_group_codes_an_item_without_a_vector_as_the_average(
     report = make(write_folders(ITEMS, {"text": vectors()}, present), tmp_path / "out")
     made = Codes.load(tmp_path / "out")
     assert made.cardinalities == [8, 8, 128]
-    average = Quantizer.load(tmp_path / "out" / "text.faiss").encode(np.zeros((1, 6), dtype=np.float32))
+    average = Opq.load(tmp_path / "out" / "text.faiss").encode(np.zeros((1, 6), dtype=np.float32))
     np.testing.assert_array_equal(made.features[3, :2], average[0])
     assert report["groups"]["text"]["without_vector"] == 1
     assert "1 items have no vector and are coded as the average item" in caplog.text

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import Quantizer
+from clairo.codes.opq import Opq
+from clairo.codes.quantizer import relative_error
 from clairo.errors import InputError
 
 
@@ -18,11 +19,11 @@ def cloud(n: int, width: int) -> NDArray[np.float32]:
     return points.astype(np.float32)
 
 
-def train(vectors: NDArray[np.float32], books: int = 3, values: int = 8, seed: int = 5) -> Quantizer:
-    return Quantizer.train(vectors, books=books, values=values, iterations=4, seed=seed)
+def train(vectors: NDArray[np.float32], books: int = 3, values: int = 8, seed: int = 5) -> Opq:
+    return Opq.train(vectors, books=books, values=values, iterations=4, seed=seed)
 
 
-def parts(quantizer: Quantizer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def parts(quantizer: Opq) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The rotation (filled width, width) and the centroids (books, values, slice)."""
     import faiss
 
@@ -60,15 +61,17 @@ def test_errors_are_those_of_the_centroids() -> None:
     )
     lost = ((rotated - decoded) ** 2).sum(axis=0).reshape(3, 4).sum(axis=1)
     whole = (120 * rotated.var(axis=0)).reshape(3, 4).sum(axis=1)
-    errors = quantizer.errors(vectors)
-    assert errors.books == pytest.approx(lost / whole, rel=1e-4)
-    assert errors.overall == pytest.approx(lost.sum() / whole.sum(), rel=1e-4)
-    assert 0.01 < errors.overall < 0.6
+    codes = quantizer.encode(vectors)
+    assert quantizer.book_errors(vectors, codes) == pytest.approx(lost / whole, rel=1e-4)
+    overall = relative_error(vectors, quantizer.decode(codes))
+    assert overall == pytest.approx(lost.sum() / whole.sum(), rel=1e-4)
+    assert 0.01 < overall < 0.6
 
 
 def test_more_values_lose_less() -> None:
     vectors = cloud(200, 12)
-    losses = [train(vectors, values=values).errors(vectors).overall for values in (2, 8, 32)]
+    made = [train(vectors, values=values) for values in (2, 8, 32)]
+    losses = [relative_error(vectors, each.decode(each.encode(vectors))) for each in made]
     assert losses[0] > losses[1] > losses[2]
 
 
@@ -104,7 +107,7 @@ def test_a_saved_quantizer_codes_later_items(tmp_path: Path) -> None:
     quantizer = train(vectors, books=4, values=16)
     quantizer.save(tmp_path / "text.faiss")
     later = vectors[::-1] + np.float32(0.01)
-    loaded = Quantizer.load(tmp_path / "text.faiss")
+    loaded = Opq.load(tmp_path / "text.faiss")
     assert (loaded.books, loaded.values) == (4, 16)
     np.testing.assert_array_equal(loaded.encode(later), quantizer.encode(later))
     assert loaded.encode(later[:0]).shape == (0, 4)
@@ -119,8 +122,8 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "text.faiss"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"text\.faiss is no quantizer that FAISS can read"):
-        Quantizer.load(path)
+    with pytest.raises(InputError, match=r"text\.faiss is no OPQ quantizer that FAISS can read"):
+        Opq.load(path)
 
 
 def test_few_items_a_centroid_bring_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
