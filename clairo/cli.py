@@ -240,7 +240,7 @@ def expand(
 ) -> None:
     """Grow a vocabulary on the data of a run; its tokens keep their ids."""
     from clairo.artifacts import Codes, Sequences
-    from clairo.vocabulary import FILE, Vocabulary
+    from clairo.vocabulary import FILE, Vocabulary, scope
     from clairo.vocabulary import expand as grow
 
     if out.exists():
@@ -251,9 +251,10 @@ def expand(
         raise InputError(
             f"--out {out} lies in the folder of a stage", hint="a run grows one with vocabulary.start_from"
         )
-    old = Vocabulary.load(vocabulary / "vocabulary" / FILE if vocabulary.is_dir() else vocabulary)
+    path = vocabulary / "vocabulary" / FILE if vocabulary.is_dir() else vocabulary
+    old = Vocabulary.load(path)
     data = Codes.load(run_folder / "codes"), Sequences.load(run_folder / "sequences")
-    new = grow(old, *data, size, threads)
+    new = grow(old, *data, size, threads, across=scope.across(path.parent))
     new.save(out)
     log.logger.info("%d tokens are kept, %d are new", len(old) - 1, len(new) - len(old))
     print(out)

@@ -218,6 +218,9 @@ class VocabularyConfig(Section):
     start_from: Path | None = None
     """A `vocabulary.json` with exact counts to expand to `size` instead of training afresh: its tokens keep
     their ids. The codes must mean what they meant there (see `codes.start_from`)."""
+    across: bool = True
+    """Merge tokens of neighbouring actions, too; otherwise those of one action alone, in the vocabulary and
+    in the histories that the model reads."""
     threads: Positive | None = None
     """Threads; left out, all cores. The result never depends on it."""
 
@@ -246,6 +249,9 @@ class ModelConfig(Section):
     """Dropout rate."""
     max_history: Positive = 20
     """Latest events that the model reads."""
+    permute: bool = True
+    """Put the tokens of every action in a random order before they are merged, anew in each epoch and view;
+    otherwise a history has one encoding, and the recommendations one view of it."""
     batch_size: Positive | None = None
     """Examples a step, of all processes together."""
     accumulate: Positive | Literal["auto"] = 1
