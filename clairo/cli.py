@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 bad input or configuration, 130 stopped by Ctrl-C, 1 a fault of the machine.
 """
 
-import errno
 import json
 import sys
 from enum import StrEnum
@@ -15,7 +14,7 @@ from typer.core import TyperGroup
 
 import clairo
 from clairo import interrupts, log, processes
-from clairo.errors import ClairoError, InputError
+from clairo.errors import InputError, told
 
 
 class _Guarded(TyperGroup):
@@ -27,14 +26,11 @@ class _Guarded(TyperGroup):
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             message, code = "stopped; the same command goes on from here", 130
-        except ClairoError as error:
-            message, code = str(error), error.exit_code
-        except ModuleNotFoundError as error:
-            message, code = f"this needs the package {error.name}, which is not installed", 1
-        except MemoryError:
-            message, code = "out of memory", 1
-        except OSError as error:
-            message, code = _fault(error), 1
+        except Exception as error:
+            expected = told(error)
+            if expected is None:
+                raise
+            message, code = expected
         who = "clairo" if processes.is_main() else f"clairo (process {processes.rank()})"
         print(f"{who}: {message}", file=sys.stderr)
         raise typer.Exit(code)
@@ -367,13 +363,6 @@ def _listed(option: str, value: str | None) -> list[str] | None:
     if not ids:
         raise InputError(f"{option} {value!r} holds no id", hint="name ids, or a file with an id a line")
     return ids
-
-
-def _fault(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full{where}\nhint: make room; the same command goes on from here"
-    return f"{error.strerror or error}{where}"
 
 
 if __name__ == "__main__":

@@ -375,12 +375,30 @@ def load(source: str, overrides: Iterable[str] = (), *, data: Path | None = None
     Raises:
         ConfigError: no such file or preset, no TOML, an unknown key, a wrong value.
     """
+    return layered(source, [(typed(overrides), Path.cwd())], data=data)
+
+
+def layered(
+    source: str, layers: Iterable[tuple[Mapping[str, Any], Path]], *, data: Path | None = None
+) -> Config:
+    """As `load`, of tables: each lies over those before it, its relative paths start from its folder."""
     table, base = _read(source)
     table = _anchor(table, (data or base).resolve())
-    typed: dict[str, Any] = {}
+    for over, folder in layers:
+        table = _merge(table, _anchor(dict(over), folder))
+    return parse(table, source)
+
+
+def typed(overrides: Iterable[str]) -> dict[str, Any]:
+    """The table that `section.key=value` make.
+
+    Raises:
+        ConfigError: one of them is something else.
+    """
+    table: dict[str, Any] = {}
     for override in overrides:
-        _override(typed, override)
-    return parse(_merge(table, _anchor(typed, Path.cwd())), source)
+        _override(table, override)
+    return table
 
 
 def parse(table: Mapping[str, Any], origin: str) -> Config:
