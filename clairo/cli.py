@@ -211,6 +211,48 @@ def add(
 
 
 @app.command()
+def ablate(
+    grid: Annotated[str, typer.Argument(metavar="GRID", help="a TOML file, or the name of a grid")],
+    out: Annotated[Path | None, typer.Option(help="folder; runs/<name of GRID> if left out")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="CONFIG", help="a base in the place of the grid's own")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="folder of the files that the base names")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="seeds in the place of the grid's own")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="runs at a time; one a core, or one on an accelerator")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="threads of each run")] = 1,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="share stages with other grids that name it, too")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run a grid of cells and seeds; the last line printed is the path of its page."""
+    from clairo import ablation
+
+    wanted = _numbers("--seeds", seeds) if seeds is not None else None
+    made = ablation.Grid.load(grid, config=config, data=data, seeds=wanted, overrides=overrides or ())
+    found = ablation.ablate(
+        made, out or Path("runs") / Path(grid).stem, jobs=jobs, threads=threads, shared=store
+    )
+    print(found.folder / ablation.HTML)
+    error = found.error()
+    if error is not None:
+        raise error
+
+
+@app.command()
+def grids() -> None:
+    """List the grids that `clairo ablate` takes by name."""
+    from clairo import ablation
+
+    print("\n".join(ablation.names()))
+
+
+@app.command()
 def describe(
     folder: RunFolder,
     what: Annotated[str, typer.Argument(metavar="ITEM|TOKEN", help="an item's id, or a token's number")],
@@ -344,6 +386,17 @@ def main() -> None:
 def _named(text: str) -> list[str]:
     """The ids between commas."""
     return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """The whole numbers between commas."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise InputError(f"{option} {text!r} is no list of different whole numbers from 0")
+    return numbers
 
 
 def _listed(option: str, value: str | None) -> list[str] | None:

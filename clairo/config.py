@@ -385,7 +385,7 @@ def layered(
     table, base = _read(source)
     table = _anchor(table, (data or base).resolve())
     for over, folder in layers:
-        table = _merge(table, _anchor(dict(over), folder))
+        table = merged(table, _anchor(dict(over), folder))
     return parse(table, source)
 
 
@@ -480,13 +480,13 @@ def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
     }
 
 
-def _merge(table: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merged(table: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`table` with the values of `over` in place of its own, table by table."""
-    merged = dict(table)
+    both = dict(table)
     for key, value in over.items():
-        under = merged.get(key)
-        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return merged
+        under = both.get(key)
+        both[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return both
 
 
 def _override(table: dict[str, Any], override: str) -> None:
