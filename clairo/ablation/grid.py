@@ -141,7 +141,8 @@ class Grid:
         file, folder = _read(source)
         base = config or _beside(file.config, folder)
         place = data or (folder / file.data if file.data else None)
-        common = [(file.set, folder), (configuration.typed(overrides), Path.cwd())]
+        shared = _resolved(file.set, configuration.layered(base, [], data=place), f"{source}, set")
+        common = [(shared, folder), (configuration.typed(overrides), Path.cwd())]
         common += _one_shop(configuration.layered(base, common, data=place))
         own = _cells(file, source)
         made = [

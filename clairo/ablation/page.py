@@ -90,8 +90,8 @@ def _verdicts(result: dict[str, Any]) -> Iterator[str]:
 
 def _method(result: dict[str, Any]) -> Iterator[str]:
     yield (
-        "A user counts with the average over the seeds that both sides have finished. Intervals are "
-        f"percentiles over {result['resamples']:,} resamples of users, paired; they say nothing of other seeds."
+        "A user counts with the average over the seeds that both sides have finished. Intervals are over "
+        f"{result['resamples']:,} paired resamples of users, and say nothing of other seeds."
     )
     yield (
         "A difference is inside the noise where its interval holds 0, or where some seed's difference has "
