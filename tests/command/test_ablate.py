@@ -185,10 +185,7 @@ def test_finished_runs_stand_and_what_failed_is_tried_again(grid: Path, world: W
     assert "2 of 4 runs stand" in answer.err
     assert "larger books, seed 0: failed" in answer.err
     after = {path: path.stat().st_mtime_ns for path in grid.glob("runs/*/*/*/manifest.json")}
-    assert after.keys() == before.keys()
-    changed = {path.parts[-4:-1] for path, time in after.items() if time != before[path]}
-    assert {stage for *_, stage in changed} <= {"recommendations", "report"}
-    assert {cell for cell, *_ in changed} == {"one-view"}
+    assert after == before  # what was taken is the very file that was deleted
     log = (grid / "runs" / "one-view" / "seed-0" / "log.jsonl").read_text()
     assert "recommendations: taken from what another run made" in log
 

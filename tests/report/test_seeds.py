@@ -97,7 +97,9 @@ def test_with_one_seed_it_says_what_compare_says(tmp_path: Path) -> None:
     other = compare(first[0], second[0], condition="test", resamples=3000)
     for name, gap in other.metrics.items():
         assert found["metrics"][name]["difference"] == pytest.approx(gap.difference)
-        assert found["metrics"][name]["interval"] == pytest.approx(list(gap.interval), abs=0.004)
+        assert found["metrics"][name]["interval"] == pytest.approx(
+            list(gap.interval), abs=0.006
+        )  # 2 users of 400
 
 
 def test_equal_runs_are_level_and_so_is_one_whose_seeds_do_not_agree(tmp_path: Path) -> None:
