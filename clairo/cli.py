@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 bad input or configuration, 130 stopped by Ctrl-C, 1 a fault of the machine.
 """
 
-import errno
 import json
 import sys
 from enum import StrEnum
@@ -15,7 +14,7 @@ from typer.core import TyperGroup
 
 import clairo
 from clairo import interrupts, log, processes
-from clairo.errors import ClairoError, InputError
+from clairo.errors import InputError, told
 
 
 class _Guarded(TyperGroup):
@@ -27,14 +26,11 @@ class _Guarded(TyperGroup):
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             message, code = "stopped; the same command goes on from here", 130
-        except ClairoError as error:
-            message, code = str(error), error.exit_code
-        except ModuleNotFoundError as error:
-            message, code = f"this needs the package {error.name}, which is not installed", 1
-        except MemoryError:
-            message, code = "out of memory", 1
-        except OSError as error:
-            message, code = _fault(error), 1
+        except Exception as error:
+            expected = told(error)
+            if expected is None:
+                raise
+            message, code = expected
         who = "clairo" if processes.is_main() else f"clairo (process {processes.rank()})"
         print(f"{who}: {message}", file=sys.stderr)
         raise typer.Exit(code)
@@ -215,6 +211,48 @@ def add(
 
 
 @app.command()
+def ablate(
+    grid: Annotated[str, typer.Argument(metavar="GRID", help="a TOML file, or the name of a grid")],
+    out: Annotated[Path | None, typer.Option(help="folder; runs/<name of GRID> if left out")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="CONFIG", help="a base in the place of the grid's own")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="folder of the files that the base names")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="seeds in the place of the grid's own")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="runs at a time; one a core, or one on an accelerator")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="threads of each run")] = 1,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="share stages with other grids that name it, too")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Run a grid of cells and seeds; the last line printed is the path of its page."""
+    from clairo import ablation
+
+    wanted = _numbers("--seeds", seeds) if seeds is not None else None
+    made = ablation.Grid.load(grid, config=config, data=data, seeds=wanted, overrides=overrides or ())
+    found = ablation.ablate(
+        made, out or Path("runs") / Path(grid).stem, jobs=jobs, threads=threads, shared=store
+    )
+    print(found.folder / ablation.HTML)
+    error = found.error()
+    if error is not None:
+        raise error
+
+
+@app.command()
+def grids() -> None:
+    """List the grids that `clairo ablate` takes by name."""
+    from clairo import ablation
+
+    print("\n".join(ablation.names()))
+
+
+@app.command()
 def describe(
     folder: RunFolder,
     what: Annotated[str, typer.Argument(metavar="ITEM|TOKEN", help="an item's id, or a token's number")],
@@ -240,7 +278,7 @@ def expand(
 ) -> None:
     """Grow a vocabulary on the data of a run; its tokens keep their ids."""
     from clairo.artifacts import Codes, Sequences
-    from clairo.vocabulary import FILE, Vocabulary
+    from clairo.vocabulary import FILE, Vocabulary, scope
     from clairo.vocabulary import expand as grow
 
     if out.exists():
@@ -251,9 +289,10 @@ def expand(
         raise InputError(
             f"--out {out} lies in the folder of a stage", hint="a run grows one with vocabulary.start_from"
         )
-    old = Vocabulary.load(vocabulary / "vocabulary" / FILE if vocabulary.is_dir() else vocabulary)
+    path = vocabulary / "vocabulary" / FILE if vocabulary.is_dir() else vocabulary
+    old = Vocabulary.load(path)
     data = Codes.load(run_folder / "codes"), Sequences.load(run_folder / "sequences")
-    new = grow(old, *data, size, threads)
+    new = grow(old, *data, size, threads, across=scope.across(path.parent))
     new.save(out)
     log.logger.info("%d tokens are kept, %d are new", len(old) - 1, len(new) - len(old))
     print(out)
@@ -362,6 +401,17 @@ def _named(text: str) -> list[str]:
     return [item for part in text.split(",") if (item := part.strip())]
 
 
+def _numbers(option: str, text: str) -> list[int]:
+    """The whole numbers between commas."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise InputError(f"{option} {text!r} is no list of different whole numbers from 0")
+    return numbers
+
+
 def _listed(option: str, value: str | None) -> list[str] | None:
     """The ids of a file, one a line, or those that were typed, with commas between them."""
     if value is None:
@@ -379,13 +429,6 @@ def _listed(option: str, value: str | None) -> list[str] | None:
     if not ids:
         raise InputError(f"{option} {value!r} holds no id", hint="name ids, or a file with an id a line")
     return ids
-
-
-def _fault(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full{where}\nhint: make room; the same command goes on from here"
-    return f"{error.strerror or error}{where}"
 
 
 if __name__ == "__main__":

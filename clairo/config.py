@@ -465,6 +465,9 @@ class VocabularyConfig(Section):
     start_from: Path | None = None
     """A `vocabulary.json` with exact counts to expand to `size` instead of training afresh: its tokens keep
     their ids. The codes must mean what they meant there (see `codes.start_from`)."""
+    across: bool = True
+    """Merge tokens of neighbouring actions, too; otherwise those of one action alone, in the vocabulary and
+    in the histories that the model reads."""
     threads: Positive | None = None
     """Threads; left out, all cores. The result never depends on it."""
 
@@ -493,6 +496,9 @@ class ModelConfig(Section):
     """Dropout rate."""
     max_history: Positive = 20
     """Latest events that the model reads."""
+    permute: bool = True
+    """Put the tokens of every action in a random order before they are merged, anew in each epoch and view;
+    otherwise a history has one encoding, and the recommendations one view of it."""
     batch_size: Positive | None = None
     """Examples a step, of all processes together."""
     accumulate: Positive | Literal["auto"] = 1
@@ -636,12 +642,30 @@ def load(source: str, overrides: Iterable[str] = (), *, data: Path | None = None
     Raises:
         ConfigError: no such file or preset, no TOML, an unknown key, a wrong value.
     """
+    return layered(source, [(typed(overrides), Path.cwd())], data=data)
+
+
+def layered(
+    source: str, layers: Iterable[tuple[Mapping[str, Any], Path]], *, data: Path | None = None
+) -> Config:
+    """As `load`, of tables: each lies over those before it, its relative paths start from its folder."""
     table, base = _read(source)
     table = _anchor(table, (data or base).resolve())
-    typed: dict[str, Any] = {}
+    for over, folder in layers:
+        table = merged(table, _anchor(dict(over), folder))
+    return parse(table, source)
+
+
+def typed(overrides: Iterable[str]) -> dict[str, Any]:
+    """The table that `section.key=value` make.
+
+    Raises:
+        ConfigError: one of them is something else.
+    """
+    table: dict[str, Any] = {}
     for override in overrides:
-        _override(typed, override)
-    return parse(_merge(table, _anchor(typed, Path.cwd())), source)
+        _override(table, override)
+    return table
 
 
 def parse(table: Mapping[str, Any], origin: str) -> Config:
@@ -729,13 +753,13 @@ def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
     }
 
 
-def _merge(table: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merged(table: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`table` with the values of `over` in place of its own, table by table."""
-    merged = dict(table)
+    both = dict(table)
     for key, value in over.items():
-        under = merged.get(key)
-        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return merged
+        under = both.get(key)
+        both[key] = merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return both
 
 
 def _override(table: dict[str, Any], override: str) -> None:

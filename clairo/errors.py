@@ -1,5 +1,7 @@
 """The errors that people see, and the exit codes that go with them."""
 
+import errno
+
 
 class ClairoError(Exception):
     """Something went wrong that is not the user's doing (exit code 1)."""
@@ -27,3 +29,21 @@ class ConfigError(InputError):
 
 class VocabularyError(InputError):
     """A vocabulary file that is damaged or is none."""
+
+
+def told(error: Exception) -> tuple[str, int] | None:
+    """What to say of an expected failure, and the exit code that goes with it; None of one nobody expects."""
+    if isinstance(error, ClairoError):
+        return str(error), error.exit_code
+    if isinstance(error, ModuleNotFoundError):
+        return f"this needs the package {error.name}, which is not installed", 1
+    if isinstance(error, MemoryError):
+        return "out of memory", 1
+    return (_fault(error), 1) if isinstance(error, OSError) else None
+
+
+def _fault(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}\nhint: make room; the same command goes on from here"
+    return f"{error.strerror or error}{where}"

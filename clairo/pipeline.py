@@ -15,6 +15,7 @@ from typing import Any, Literal
 import clairo
 from clairo import config as configuration
 from clairo import interrupts, processes
+from clairo.artifacts.shared import Shared
 from clairo.artifacts.store import Manifest, Store, changes, digest, outputs, sha256, write_text
 from clairo.config import Config, Section
 from clairo.errors import ConfigError, InputError
@@ -105,7 +106,14 @@ class State:
     reasons: tuple[str, ...] = ()
 
 
-def run(config: Config, folder: Path, *, until: str | None = None, start: str | None = None) -> Path:
+def run(
+    config: Config,
+    folder: Path,
+    *,
+    until: str | None = None,
+    start: str | None = None,
+    shared: Shared | None = None,
+) -> Path:
     """Run the stages that `config` needs, up to `until`, and return the folder of the last.
 
     With `start` the stages before it are taken as they are in the folder, whatever they were made from; only
@@ -114,8 +122,12 @@ def run(config: Config, folder: Path, *, until: str | None = None, start: str | 
     A stage whose fingerprint stands is not run again; for the others the log says what changed. Of several
     processes (see `clairo.processes`) the main one runs the stages, and the others help it train.
 
+    What another run has made is taken from `shared`, and what this one makes is left there; but for the
+    report, which tells of its own run.
+
     Raises:
         InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
+        BusyError: another process makes an artefact for `shared` that this run needs.
     """
     stages = _chosen(config, start, until)
     store, word = Store(folder), Word()
@@ -132,7 +144,7 @@ def run(config: Config, folder: Path, *, until: str | None = None, start: str | 
             _room("model").check_tracker(config.model.tracker)
         _note(config, folder / CONFIG_FILE)
         for name in stages:
-            _ensure(name, config, store, word)
+            _ensure(name, config, store, word, None if name == "report" else shared)
     word.end()
     return store.folder(stages[-1])
 
@@ -278,7 +290,7 @@ def _help(config: Config, store: Store, word: Word) -> None:
         _room(name).make(section, **_upstream(name, config, store), out=Path(work), seed=config.seed)
 
 
-def _ensure(name: str, config: Config, store: Store, word: Word) -> None:
+def _ensure(name: str, config: Config, store: Store, word: Word, shared: Shared | None) -> None:
     manifest = store.manifest(name)
     if manifest is not None and _added(manifest):  # it fits: see _refuse_retraining
         logger.info("%s: stands, %s", name, _origin(manifest))
@@ -293,7 +305,16 @@ def _ensure(name: str, config: Config, store: Store, word: Word) -> None:
     if name == "embeddings":
         fetch(config, store)
         parts = _parts(name, config, store)  # what came decides
-    _make(name, config, store, parts, word)
+    if shared is None:
+        _make(name, config, store, parts, word)
+        return
+    fingerprint = digest(parts)
+    with shared.alone(name, fingerprint):
+        if shared.take(name, fingerprint, store):
+            logger.info("%s: taken from what another run made", name)
+        else:
+            _make(name, config, store, parts, word)
+            shared.give(name, fingerprint, store)
 
 
 def _make(name: str, config: Config, store: Store, parts: dict[str, Any], word: Word) -> None:

@@ -20,7 +20,7 @@ from clairo.errors import InputError
 
 MANIFEST = "manifest.json"
 _FINGERPRINT = ".fingerprint"
-_LOCK = ".lock"
+LOCK = ".lock"
 
 # What a stage leaves beside its result (times, counts for the report, a fitted encoder for items to come): no
 # later stage depends on it.
@@ -101,9 +101,12 @@ class Store:
         path = self.folder(stage) / MANIFEST
         return Manifest.load(path) if path.is_file() else None
 
-    def damaged(self, manifest: Manifest) -> list[str]:
-        """Outputs that are no longer what the manifest says: missing or changed."""
-        folder = self.folder(manifest.stage)
+    def damaged(self, manifest: Manifest, folder: Path | None = None) -> list[str]:
+        """Outputs that are no longer what the manifest says: missing or changed.
+
+        `folder` is where the artefact lies; its place in the run if left out.
+        """
+        folder = folder or self.folder(manifest.stage)
         return [
             name
             for name, value in sorted(manifest.outputs.items())
@@ -122,10 +125,14 @@ class Store:
 
     def publish(self, manifest: Manifest) -> Path:
         """Rename the working folder of a finished stage to its place; an older artefact goes away."""
-        work, place = self.run / ".work" / manifest.stage, self.folder(manifest.stage)
+        work = self.run / ".work" / manifest.stage
         (work / _FINGERPRINT).unlink()
         manifest.save(work)
-        old = self.run / ".work" / f"{manifest.stage}.old"
+        return self.place(manifest.stage, work)
+
+    def place(self, stage: str, work: Path) -> Path:
+        """Rename the folder of a whole artefact to its place; an older artefact goes away."""
+        place, old = self.folder(stage), self.run / ".work" / f"{stage}.old"
         if old.exists():
             shutil.rmtree(old)
         if place.exists():
@@ -144,7 +151,7 @@ class Store:
         """
         try:
             self.run.mkdir(parents=True, exist_ok=True)
-            file = (self.run / _LOCK).open("w")
+            file = (self.run / LOCK).open("w")
         except OSError as error:
             raise InputError(
                 f"cannot write into {self.run}: {error.strerror}", hint="choose another --out"

@@ -12,7 +12,7 @@ import torch
 
 from clairo import rng
 from clairo.errors import InputError
-from clairo.tokens import encode_inputs, flat_rows, targets
+from clairo.tokens import PERMUTED, Reading, encode_inputs, flat_rows, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -111,8 +111,9 @@ class Batches:
         *,
         batch_size: int,
         seed: int,
+        reading: Reading = PERMUTED,
     ) -> None:
-        self.batch_size = batch_size
+        self.batch_size, self._reading = batch_size, reading
         self._examples, self._encoder = examples, vocabulary.encoder(features)
         self._seed = seed
         self._labels = targets(*self._encoder.canonical())
@@ -133,7 +134,13 @@ class Batches:
         offsets, events = flat_rows(examples.start[rows], examples.target[rows], examples.events)
         seed = rng.derive(self._seed, "permutation", epoch)
         ids, mask = encode_inputs(
-            self._encoder, offsets, events, seed=seed, rows=rows.astype(np.uint64), threads=1
+            self._encoder,
+            offsets,
+            events,
+            seed=seed,
+            rows=rows.astype(np.uint64),
+            threads=1,
+            reading=self._reading,
         )
         labels = self._labels[examples.events[examples.target[rows]]]
         labels = labels[:, (labels >= 0).any(axis=0)]

@@ -12,7 +12,7 @@ from safetensors.torch import load_model, save_file
 from transformers import T5Config, T5ForConditionalGeneration
 
 from clairo.errors import InputError
-from clairo.tokens import END, OFFSET, PAD, START, n_model_ids
+from clairo.tokens import END, OFFSET, PAD, START, Reading, n_model_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ class Meta:
         best_epoch: the epoch whose weights these are, counted from 1.
         validation: their metrics on the validation sample.
         vocabulary: digest of the vocabulary that ids are tokens of; "" where it was not noted.
+        across, permute: how it reads histories, see `clairo.tokens.Reading`.
         offset, pad, end, start: see `clairo.tokens`.
     """
 
@@ -49,10 +50,17 @@ class Meta:
     best_epoch: int
     validation: dict[str, float]
     vocabulary: str = ""
+    across: bool = True
+    permute: bool = True
     offset: int = OFFSET
     pad: int = PAD
     end: int = END
     start: int = START
+
+    @property
+    def reading(self) -> Reading:
+        """How the model reads histories."""
+        return Reading(across=self.across, permute=self.permute)
 
     def check(self, vocabulary: Vocabulary) -> None:
         """Raise InputError unless the model's ids are those of `vocabulary`."""

@@ -19,8 +19,8 @@ from clairo.model.start import shaped_as_start, start
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
-from clairo.tokens import Trie, n_model_ids
-from clairo.vocabulary import FILE, Vocabulary
+from clairo.tokens import Reading, Trie, n_model_ids
+from clairo.vocabulary import FILE, Vocabulary, scope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,12 @@ def make(
         ClairoError: the loss became no number, or an accelerator ran out of memory.
     """
     if not (out / saved.META).is_file():
-        data = _Data(Vocabulary.load(vocabulary / FILE), Codes.load(codes), Sequences.load(sequences))
+        data = _Data(
+            Vocabulary.load(vocabulary / FILE),
+            Codes.load(codes),
+            Sequences.load(sequences),
+            Reading(across=scope.across(vocabulary), permute=cfg.permute),
+        )
         data.check()
         examples = Examples.of(*data.histories.training(), cfg.max_history)
         cfg = shaped_as_start(cfg)
@@ -88,11 +93,12 @@ def make(
 
 @dataclass(frozen=True)
 class _Data:
-    """What the stages before this one made."""
+    """What the stages before this one made, and how histories of it are read."""
 
     words: Vocabulary
     items: Codes
     histories: Sequences
+    reading: Reading
 
     def check(self) -> None:
         """Raise InputError if they are of different runs."""
@@ -123,7 +129,14 @@ def _train(
     model = _network(cfg, size, data, seed)
     trainer = Trainer(
         model,
-        Batches(examples, data.words, data.items.features, batch_size=size.batch_size, seed=seed),
+        Batches(
+            examples,
+            data.words,
+            data.items.features,
+            batch_size=size.batch_size,
+            seed=seed,
+            reading=data.reading,
+        ),
         _loss(cfg, data),
         _validation(cfg, data, group, seed),
         Checkpoints(out / LAST, settings),
@@ -176,6 +189,7 @@ def _validation(cfg: ModelConfig, data: _Data, group: Group, seed: int) -> Valid
         max_history=cfg.max_history,
         seed=seed,
         group=group,
+        reading=data.reading,
     )
 
 
@@ -199,6 +213,7 @@ def _write(
         best_epoch=progress.best_epoch,
         validation=progress.best,
         vocabulary=saved.digest(data.words),
+        **asdict(data.reading),
     )
     saved.save(out, model, meta)
 

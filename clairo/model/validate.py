@@ -11,7 +11,7 @@ from clairo import metrics, rng
 from clairo.errors import InputError
 from clairo.model.group import Group
 from clairo.model.search import BeamSearch
-from clairo.tokens import Trie, encode_inputs, flat_rows
+from clairo.tokens import PERMUTED, Reading, Trie, encode_inputs, flat_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class Validation:
         max_history: int,
         seed: int,
         group: Group | None = None,
+        reading: Reading = PERMUTED,
     ) -> None:
         offsets, events = sequences.input_history("validation")
         _, wanted = sequences.targets("validation")
@@ -67,7 +68,8 @@ class Validation:
         for rows in np.split(chosen, range(_ROWS, len(chosen), _ROWS)) if len(chosen) else ():
             stop = offsets[rows + 1]
             parts = flat_rows(np.maximum(offsets[rows], stop - max_history), stop, events)
-            ids, mask = encode_inputs(encoder, *parts, seed=view_seed, rows=rows.astype(np.uint64))
+            numbers = rows.astype(np.uint64)
+            ids, mask = encode_inputs(encoder, *parts, seed=view_seed, rows=numbers, reading=reading)
             self._inputs.append((torch.from_numpy(ids), torch.from_numpy(mask)))
 
     def __call__(self, network: T5ForConditionalGeneration) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from clairo.artifacts import Codes, Sequences, store
 from clairo.errors import InputError
 from clairo.recommendations.ensemble import NOTHING, Ranking, average, vote
 from clairo.recommendations.rivals import Popularity
-from clairo.tokens import Trie, encode_inputs
+from clairo.tokens import PERMUTED, Reading, Trie, encode_inputs
 from clairo.vocabulary import FILE, Encoder, Vocabulary
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Search:
         max_history: latest events that the model reads.
         popular: (n_items,) all items, the most popular in training first.
         settings: beams, views, ...
+        reading: how the model reads histories.
     """
 
     find: BeamSearch | ExactSearch
@@ -109,6 +110,7 @@ class Search:
     max_history: int
     popular: NDArray[np.int64]
     settings: Settings
+    reading: Reading = PERMUTED
 
     @classmethod
     def load(
@@ -141,6 +143,8 @@ class Search:
         network, meta = saved.load(model, device)
         meta.check(words)
         kind = ExactSearch if settings.search == "exact" else BeamSearch
+        if not meta.permute:
+            settings = replace(settings, views=1)  # all views are the same
         # The average over exact views is exact itself if nothing is cut off.
         whole = settings.search == "exact" and settings.ensemble == "probabilities"
         beams = trie.n_items if whole else settings.beams
@@ -153,6 +157,7 @@ class Search:
             max_history=min(meta.max_history, sequences.max_history),
             popular=Popularity.count(sequences).order,
             settings=settings,
+            reading=meta.reading,
         )
 
     def rank(self, histories: Histories, assortment: Assortment | None = None) -> list[Ranking]:
@@ -198,6 +203,7 @@ class Search:
             every.events,
             seed=rng.derive(self.settings.seed, "recommendations", "views"),
             rows=np.tile(np.arange(views, dtype=np.uint64), n),
+            reading=self.reading,
         )
         may = None if allowed is None else torch.from_numpy(allowed)
         items, scores = self.find(torch.from_numpy(ids), torch.from_numpy(mask), may)

@@ -80,6 +80,32 @@ def resampled_means(
     return means.reshape(resamples, *values.shape[1:])
 
 
+def mean_gaps(
+    ranks: NDArray[np.int64],
+    first: NDArray[np.bool_],
+    cutoffs: Sequence[int],
+    *,
+    resamples: int,
+    rng: np.random.Generator,
+) -> tuple[Any, NDArray[np.float64]]:
+    """The mean of some systems minus the mean of the others, resampled.
+
+    Args:
+        ranks: (n_users, n_systems), -1 for absent.
+        first: (n_systems,) which systems are on the first side.
+        cutoffs: k of `recall@k` and `ndcg@k`.
+        resamples: of users.
+        rng: where the resamples come from.
+
+    Returns:
+        For each metric (all recalls, then all NDCGs) the interval of the difference as [low, high], and the
+        means of every system, (n_systems, n_metrics).
+    """
+    drawn = resampled_means(ranks, cutoffs, resamples, rng)
+    gaps = drawn[:, first].mean(axis=1) - drawn[:, ~first].mean(axis=1)
+    return _bounds(gaps.round(_DECIMALS)), _values(ranks, cutoffs).mean(axis=0)
+
+
 def _values(ranks: NDArray[np.int64], cutoffs: Sequence[int]) -> NDArray[np.float64]:
     """All metrics of ranks of any shape, (..., n_metrics)."""
     return np.stack([metric(ranks, k) for metric in (metrics.recall, metrics.ndcg) for k in cutoffs], axis=-1)

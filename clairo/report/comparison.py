@@ -99,7 +99,7 @@ def compare(
         InputError: a run has no such results, no user is in both, a user has another target in the other run
             (they were made on other data), or lists are shorter than a metric needs.
     """
-    wanted, rows_of = _condition(condition), [_side(first), _side(second)]
+    wanted, rows_of = condition_of(condition), [_side(first), _side(second)]
     names, sides = list(dict.fromkeys(metrics)), [f"{run}:{system}" for run, system in rows_of]
     cutoffs = {name: _cutoff(name) for name in names}
     if resamples < 1:
@@ -107,7 +107,7 @@ def compare(
     tables = [users.read(run, wanted, system) for run, system in rows_of]
     for side, table in zip(sides, tables, strict=True):
         _check_depth(side, table, cutoffs)
-    both = _join(tables[0], tables[1], sides)
+    both = joined(tables[0], tables[1], sides)
     found = measure(
         {"first": users.from_0(both["rank"]), "second": users.from_0(both["rank_right"])},
         sorted(set(cutoffs.values())),
@@ -130,7 +130,8 @@ def compare(
     )
 
 
-def _condition(name: str) -> Condition:
+def condition_of(name: str) -> Condition:
+    """The condition of that name."""
     for condition in CONDITIONS:
         if condition.name == name:
             return condition
@@ -169,7 +170,7 @@ def _check_depth(side: str, table: pl.DataFrame, cutoffs: dict[str, int]) -> Non
             raise InputError(f"{side}: lists hold {longest} items, too few for {name}")
 
 
-def _join(first: pl.DataFrame, second: pl.DataFrame, sides: list[str]) -> pl.DataFrame:
+def joined(first: pl.DataFrame, second: pl.DataFrame, sides: list[str]) -> pl.DataFrame:
     """The users of both, in one order whatever that of the tables; columns of the second end in `_right`."""
     both = first.join(second, on="user", how="inner").sort("user")
     if both.is_empty():

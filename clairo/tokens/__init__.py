@@ -2,6 +2,7 @@
 
 from clairo.tokens.batches import IGNORED, encode_inputs, flat_rows, targets
 from clairo.tokens.ids import END, OFFSET, PAD, START, n_model_ids
+from clairo.tokens.reading import PERMUTED, Reading
 from clairo.tokens.trie import Trie
 
 __all__ = [
@@ -9,7 +10,9 @@ __all__ = [
     "IGNORED",
     "OFFSET",
     "PAD",
+    "PERMUTED",
     "START",
+    "Reading",
     "Trie",
     "encode_inputs",
     "flat_rows",

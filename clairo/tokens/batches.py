@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clairo.tokens.ids import END, OFFSET, PAD
+from clairo.tokens.reading import PERMUTED, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,7 @@ def encode_inputs(
     seed: int,
     rows: NDArray[np.uint64] | None = None,
     threads: int | None = None,
+    reading: Reading = PERMUTED,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Histories as the encoder reads them: permuted by (seed, row), merged, closed by END, padded at the end.
 
@@ -38,11 +40,13 @@ def encode_inputs(
         seed: seed of the permutations.
         rows: (n_histories,) numbers that tell the permutations of histories apart; 0, 1, ... if left out.
         threads: threads of the encoder; all cores if left out. The result does not depend on it.
+        reading: whether to permute, and to merge across actions.
 
     Returns:
         Model ids (n_histories, longest) int64, and the mask of the same shape that is true where an id is.
     """
-    ids = _padded(*encoder.encode(offsets, events, seed=seed, rows=rows, threads=threads), PAD)
+    tokens = reading.encode(encoder, offsets, events, seed=seed, rows=rows, threads=threads)
+    ids = _padded(*tokens, PAD)
     return ids, ids != PAD
 
 

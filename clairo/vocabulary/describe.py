@@ -8,6 +8,7 @@ import numpy as np
 
 from clairo.artifacts import Codes, Sequences
 from clairo.errors import InputError
+from clairo.vocabulary import scope
 from clairo.vocabulary.stage import FILE
 from clairo.vocabulary.table import Vocabulary
 from clairo.vocabulary.words import features_in_words
@@ -23,7 +24,8 @@ def describe(run: Path, what: str) -> str:
     """
     vocabulary = Vocabulary.load(run / "vocabulary" / FILE)
     codes = Codes.load(run / "codes")
-    words = _Words(vocabulary, codes, Sequences.load(run / "sequences"), _titles(run))
+    reach = scope.across(run / "vocabulary")
+    words = _Words(vocabulary, codes, Sequences.load(run / "sequences"), _titles(run), across=reach)
     rows = np.flatnonzero(codes.ids == what)
     if len(rows):
         return words.item(int(rows[0]))
@@ -37,10 +39,16 @@ def describe(run: Path, what: str) -> str:
 
 class _Words:
     def __init__(
-        self, vocabulary: Vocabulary, codes: Codes, sequences: Sequences, titles: dict[str, str]
+        self,
+        vocabulary: Vocabulary,
+        codes: Codes,
+        sequences: Sequences,
+        titles: dict[str, str],
+        *,
+        across: bool,
     ) -> None:
         self._vocabulary, self._codes, self._titles = vocabulary, codes, titles
-        self._sequences = sequences
+        self._sequences, self._across = sequences, across
 
     def item(self, row: int) -> str:
         tokens, _ = self._vocabulary.canonical(self._codes.features[row : row + 1])
@@ -62,7 +70,9 @@ class _Words:
 
     def _histories_with(self, token: int) -> Iterator[str]:
         offsets, events = self._sequences.training()
-        tokens, starts = self._vocabulary.encode(self._codes.features, offsets, events, seed=0)
+        apart = offsets if self._across else scope.alone(events)
+        tokens, starts = self._vocabulary.encode(self._codes.features, apart, events, seed=0)
+        starts = starts if self._across else starts[offsets]
         rows = np.unique(np.searchsorted(starts, np.flatnonzero(tokens == token), side="right") - 1)
         yield f"  stands in {len(rows)} of {len(offsets) - 1} training histories, each permuted once"
         for row in rows[:_EXAMPLES].tolist():

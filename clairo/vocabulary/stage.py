@@ -10,13 +10,18 @@ import numpy as np
 from clairo import log
 from clairo.artifacts import Codes, Sequences, store
 from clairo.errors import InputError
+from clairo.vocabulary import scope
 from clairo.vocabulary.table import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from clairo.config import VocabularyConfig
+
+    _Corpus = tuple[NDArray[np.int64], NDArray[np.uint32]]
 
 FILE = "vocabulary.json"
 MERGES = "merges.parquet"
@@ -43,7 +48,7 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
 
     Writes `vocabulary.json`, `merges.parquet` (the merge log: see `Vocabulary.merge_log`, here with
     `corpus_tokens`, how many tokens the training histories have after the merge; parquet, because it keeps
-    types and lists of names) and `report.json` into `out`.
+    types and lists of names) and `report.json` into `out`, and `scope.json` where merges stay inside actions.
 
     All values below each cardinality get a token, so that items added later have tokens. Nothing is random
     here: `seed` is taken because every stage takes it.
@@ -51,14 +56,15 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
     del seed
     for left in out.glob(f"{FILE}.*.tmp"):  # of a process that was killed as it saved
         left.unlink()
-    table, histories = Codes.load(codes), Sequences.load(sequences)
+    table, corpus = Codes.load(codes), _corpus(Sequences.load(sequences), across=cfg.across)
     old = None if cfg.start_from is None else Vocabulary.load(cfg.start_from)
     if old is None:
-        vocabulary = _train(table, histories, cfg.size, cfg.threads)
+        vocabulary = _train(table, corpus, cfg.size, cfg.threads)
     else:
-        vocabulary = expand(old, table, histories, cfg.size, cfg.threads)
+        vocabulary = _expand(old, table, corpus, cfg.size, cfg.threads)
     vocabulary.save(out / FILE)
-    summary = _summary(vocabulary, table, histories, cfg.size) | _replayed(old)
+    scope.save(out, across=cfg.across)
+    summary = _summary(vocabulary, table, corpus, cfg.size) | _replayed(old)
     # Old merges were counted on another corpus: how this one shrank under them is not known.
     n_features = summary["features_in_training"] if old is None else None
     _write_merges(out / MERGES, vocabulary, table, n_features)
@@ -67,26 +73,42 @@ def make(cfg: VocabularyConfig, *, codes: Path, sequences: Path, out: Path, seed
 
 
 def expand(
-    old: Vocabulary, table: Codes, histories: Sequences, size: int, threads: int | None = None
+    old: Vocabulary,
+    table: Codes,
+    histories: Sequences,
+    size: int,
+    threads: int | None = None,
+    *,
+    across: bool = True,
 ) -> Vocabulary:
     """`old` expanded to `size` on training events; progress shows.
+
+    `across` says whether new merges reach across actions.
 
     Raises:
         InputError: an item has a code without a token, or as for `Vocabulary.expand`.
     """
+    return _expand(old, table, _corpus(histories, across=across), size, threads)
+
+
+def _corpus(histories: Sequences, *, across: bool) -> _Corpus:
+    """Offsets and events of training."""
+    offsets, events = histories.training()
+    return offsets if across else scope.alone(events), events
+
+
+def _expand(old: Vocabulary, table: Codes, corpus: _Corpus, size: int, threads: int | None) -> Vocabulary:
     check_codes(old, table)
     with _merging(size) as progress:
-        vocabulary = old.expand(
-            table.features, *histories.training(), size=size, threads=threads, progress=progress
-        )
+        vocabulary = old.expand(table.features, *corpus, size=size, threads=threads, progress=progress)
     return _told(vocabulary, size)
 
 
-def _train(table: Codes, histories: Sequences, size: int, threads: int | None) -> Vocabulary:
+def _train(table: Codes, corpus: _Corpus, size: int, threads: int | None) -> Vocabulary:
     with _merging(size) as progress:
         vocabulary = Vocabulary.train(
             table.features,
-            *histories.training(),
+            *corpus,
             size=size,
             cardinalities=table.cardinalities,
             threads=threads,
@@ -143,8 +165,8 @@ def check_codes(old: Vocabulary, table: Codes) -> None:
             )
 
 
-def _summary(vocabulary: Vocabulary, table: Codes, histories: Sequences, asked: int) -> dict[str, Any]:
-    offsets, events = histories.training()
+def _summary(vocabulary: Vocabulary, table: Codes, corpus: _Corpus, asked: int) -> dict[str, Any]:
+    offsets, events = corpus
     encoder = vocabulary.encoder(table.features)
     _, token_offsets = encoder.encode(offsets, events, seed=0)
     _, item_offsets = encoder.canonical()

@@ -390,3 +390,15 @@ def test_a_tracker_writes_beside_the_artefacts_and_makes_none_stale(
     fingerprint = json.loads((run.out / "model" / "manifest.json").read_text())["fingerprint"]
     logged = [path.name for path in (run.out / "logs" / fingerprint[:8]).iterdir()]
     assert sorted(logged) == ["step 14", "step 7"]
+
+
+def test_a_run_without_permutation_and_without_merges_across_actions(run: Any) -> None:
+    answer = run.run(vocabulary__across="false", model__permute="false")
+    assert answer.code == 0
+    assert "vocabulary: made again, because of config.across: True -> False" in answer.err
+    assert "config.permute: True -> False" in answer.err
+    meta = json.loads((run.out / "model" / "model.json").read_text())
+    assert (meta["across"], meta["permute"]) == (False, False)
+    assert Recommender.load(run.out).settings.views == 1
+    token = run.type("describe", run.out, 1).out
+    assert re.search(r"stands in \d+ of 40 training histories", token)

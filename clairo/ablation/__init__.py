@@ -1,0 +1,6 @@
+"""Ablations: a grid of runs described in one file, made side by side, told in one table and one page."""
+
+from clairo.ablation.ablate import HTML, Outcome, ablate
+from clairo.ablation.grid import Cell, Grid, names
+
+__all__ = ["HTML", "Cell", "Grid", "Outcome", "ablate", "names"]
