@@ -10,7 +10,7 @@ from clairo import log, rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import FusedConfig
 from clairo.errors import InputError
-from clairo.fused import pca
+from clairo.fused import head, pca, tuning
 from clairo.fused.fusion import Fusion, groups_of, modalities
 
 Report = dict[str, Any]
@@ -39,12 +39,13 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
     catalogue = Sequences.load(sequences)
     training = catalogue.training_items()
     wanted = modalities(cfg.mode)
-    _check_shuffled(cfg, wanted)
+    _check_named(cfg, wanted)
     vectors = {name: _load(embeddings, name, cfg.mode).aligned(catalogue.items) for name in wanted}
     for modality in cfg.shuffled:
         generator = rng.generator(seed, "fused", "shuffled", modality)
         vectors[modality] = shuffled(vectors[modality], generator)
     report: Report = {"mode": cfg.mode, "warnings": []}
+    vectors = _tuned(cfg, vectors, catalogue, out, seed, report)
     fusion = _fit(cfg, vectors, training, report)
     groups = fusion.transform(vectors)
     for name, group in groups.items():
@@ -80,6 +81,9 @@ def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, out: Path) -> Repor
     known = {name: Embedding.load(old / f"{name}.npz") for name in groups_of(cfg.mode)}
     n = len(next(iter(known.values())).ids)
     new = {name: _load(embeddings, name, cfg.mode).since(n) for name in modalities(cfg.mode)}
+    heads = head.load(old)
+    new |= {name: tuned.tuned(name, new[name]) for name, tuned in heads.items()}
+    head.save(heads, out)
     groups = fusion.transform(new)
     for name, group in groups.items():
         known[name].extended(group).save(out / f"{name}.npz")
@@ -98,10 +102,30 @@ def shuffled(embedding: Embedding, generator: np.random.Generator) -> Embedding:
     return Embedding(embedding.ids, vectors, embedding.present)
 
 
-def _check_shuffled(cfg: FusedConfig, wanted: tuple[str, ...]) -> None:
-    for name in cfg.shuffled:
-        if name not in wanted:
-            raise InputError(f'fused.shuffled names {name!r}, which fused.mode = "{cfg.mode}" does not read')
+def _check_named(cfg: FusedConfig, wanted: tuple[str, ...]) -> None:
+    for option, names in (("shuffled", cfg.shuffled), ("tuned", cfg.tuned)):
+        for name in names:
+            if name not in wanted:
+                raise InputError(
+                    f'fused.{option} names {name!r}, which fused.mode = "{cfg.mode}" does not read'
+                )
+
+
+def _tuned(
+    cfg: FusedConfig,
+    vectors: dict[str, Embedding],
+    catalogue: Sequences,
+    out: Path,
+    seed: int,
+    report: Report,
+) -> dict[str, Embedding]:
+    """The vectors, those of the modalities that `tuned` names by their heads, which `out` keeps."""
+    heads = {}
+    for name in cfg.tuned:
+        heads[name], facts = tuning.tune(cfg.tuning, name, vectors[name], catalogue, seed)
+        report.setdefault("tuned", {})[name] = facts
+    head.save(heads, out)
+    return vectors | {name: tuned.tuned(name, vectors[name]) for name, tuned in heads.items()}
 
 
 def _load(embeddings: Path, name: str, mode: str) -> Embedding:
