@@ -133,7 +133,11 @@ class _Job:
                 out=work,
             ),
             "fused": lambda work: _room("fused").extend(
-                config.fused, old=old("fused"), embeddings=new("embeddings"), out=work
+                config.fused,
+                old=old("fused"),
+                embeddings=new("embeddings"),
+                sequences=new("sequences"),
+                out=work,
             ),
             "codes": lambda work: _room("codes").extend(
                 config.codes,

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,7 +20,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 TextField = Literal["title", "brand", "price", "features", "categories", "description", "text"]
-Modality = Literal["text", "image"]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ModalityName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+_MODES = ("fused", "separate", "both")
+RESERVED = frozenset(
+    {"text", "image", *_MODES, "final", "pca", "weights", "tfidf", "tuned", "disambiguation"}
+    | {"mode", "order", "groups", "warnings", "learned_weights", "without_vectors", "without_vectors_first"}
+)
+"""Names that no further modality can have: they name modes, files or entries of reports already."""
 
 
 class Section(BaseModel):
@@ -147,6 +155,17 @@ class ImageConfig(Section):
     """Which row is which item, for `file`: one id a line, or `original<TAB>row`."""
 
 
+class MoreConfig(Section):
+    """`[embeddings.more.NAME]`: a further modality (audio, video, ...), as vectors made elsewhere."""
+
+    encoder: Literal["file", "none"] = "file"
+    """`file`: `vectors` and `ids`; `none`: items do not have this modality."""
+    vectors: Path | None = None
+    """`.npy` of items by width."""
+    ids: Path | None = None
+    """Which row is which item: one id a line, or `original<TAB>row`."""
+
+
 class EmbeddingsConfig(Section):
     """`[embeddings]`: one vector an item and modality, or the mark that it has none."""
 
@@ -154,10 +173,29 @@ class EmbeddingsConfig(Section):
     """The text encoder."""
     image: ImageConfig = ImageConfig()
     """The image encoder."""
+    more: dict[ModalityName, MoreConfig] = {}
+    """Further modalities by name: any number, each with its vectors and ids."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `mps`: where encoders run."""
     shard_items: Positive = 2000
     """Items a shard: an interrupted run goes on at the first shard that is missing."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for name in self.more:
+            if name in RESERVED:
+                raise ValueError(f"more.{name}: this name is taken, call the modality something else")
+        return self
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of all modalities in their order: text, image, and the others by the alphabet."""
+        return ("text", "image", *sorted(self.more))
+
+    def modality(self, name: str) -> TextConfig | ImageConfig | MoreConfig:
+        """The section of one modality."""
+        own: dict[str, TextConfig | ImageConfig] = {"text": self.text, "image": self.image}
+        return own[name] if name in own else self.more[name]
 
 
 class TuningConfig(Section):
@@ -189,27 +227,56 @@ class TuningConfig(Section):
 class FusedConfig(Section):
     """`[fused]`: PCA brings each modality to its share."""
 
-    mode: Literal["fused", "separate", "text", "image"] = "fused"
+    mode: str = "fused"
     """`fused`: shares concatenated for one quantizer; `separate`: each modality keeps its own codebooks, all
-    of them features of the item; `text`, `image`: one modality alone."""
-    text_width: Positive = 384
-    """Share of the text."""
-    image_width: Positive = 384
-    """Share of the image."""
+    of them features of the item; `both`: these and those of the concatenation; or one modality alone, by its
+    name."""
+    modalities: tuple[str, ...] | None = None
+    """Modalities that `fused`, `separate` and `both` read, in the order of their codes; left out, all whose
+    encoder is not `none`: text, image, and the others by the alphabet."""
+    widths: dict[str, Positive] = {}
+    """Share of each modality; 384 for those that are not named."""
     whiten: bool = False
     """Give every principal component the same variance."""
     balance: bool = True
     """Without `whiten`: give each modality the same total variance, so that neither drowns the other."""
+    weights: dict[str, Weight] = {}
+    """Factor of each modality in the concatenation, after scaling; 1 for those that are not named."""
+    learned_weights: Literal["none", "modality", "category", "item"] = "none"
+    """Factors in the concatenation, on top of `weights`, that make a bought item find the next one of
+    training histories (see `clairo.fused.confidence`): one a `modality`, or one that also depends on the
+    item's `category`, or on how each `item` stands among its neighbours."""
     final_width: Positive | None = None
-    """Width of a final whitened PCA over the concatenation (128 in the report, which found it harmful)."""
-    shuffled: tuple[Modality, ...] = ()
+    """Width of a final PCA over the concatenation (128 in the report, which found it harmful)."""
+    final_whiten: bool = True
+    """Whether the final PCA gives its components the same variance."""
+    shuffled: tuple[str, ...] = ()
     """Control: modalities whose vectors are dealt out to items at random."""
+    zeroed: tuple[str, ...] = ()
+    """Control: modalities of which every item has the mean."""
     tuned: tuple[str, ...] = ()
     """Modalities whose vectors pass a small head before PCA, which training histories teach that items bought
     near one another lie near (see `clairo.fused.tuning`). Its control is `shuffled` beside it: the head then
     learns from the same histories on vectors that say nothing of the item."""
     tuning: TuningConfig = TuningConfig()
     """The head's options."""
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The modalities that each option names."""
+        alone = () if self.mode in _MODES else (self.mode,)
+        options = {"mode": alone, "modalities": self.modalities or (), "widths": (*self.widths,)}
+        weights = {"weights": (*self.weights,)}
+        controls = {"shuffled": self.shuffled, "zeroed": self.zeroed}
+        return options | weights | controls | {"tuned": self.tuned}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.modalities is not None and not self.modalities:
+            raise ValueError("modalities is empty: leave it out, or name at least one")
+        for option, names in self.named().items():
+            if len(set(names)) < len(names):
+                raise ValueError(f"{option} = {list(names)} names a modality twice")
+        return self
 
 
 class CodesConfig(Section):
@@ -385,6 +452,22 @@ class Config(Section):
     recommendations: RecommendationsConfig = RecommendationsConfig()
     report: ReportConfig = ReportConfig()
 
+    @model_validator(mode="after")
+    def _modalities(self) -> Self:
+        known = self.embeddings.modalities
+        for option, names in self.fused.named().items():
+            for name in names:
+                if name not in known:
+                    raise ValueError(_unknown_modality(option, name, known))
+        return self
+
+
+def _unknown_modality(option: str, name: str, known: tuple[str, ...]) -> str:
+    modes = _MODES if option == "mode" else ()
+    near = difflib.get_close_matches(name, [*modes, *known], n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join((*modes, *known))}"
+    return f"fused.{option}: there is no modality {name!r} in [embeddings]{guess}"
+
 
 def presets() -> list[str]:
     """Names of the presets in the package."""
@@ -431,6 +514,8 @@ def content(section: Section) -> dict[str, Any]:
         value = getattr(section, name)
         if isinstance(value, Section):
             values[name] = content(value)
+        elif isinstance(value, dict) and any(isinstance(entry, Section) for entry in value.values()):
+            values[name] = {key: content(entry) for key, entry in value.items()}
         elif name not in _SPEED and not _holds_path(value):
             values[name] = section.model_dump(mode="json", include={name})[name]
     return values
@@ -528,8 +613,15 @@ def _explain(problem: Mapping[str, Any], origin: str) -> str:
 
 def _keys(sections: Iterable[str]) -> list[str]:
     model: type[BaseModel] = Config
+    entry: type[BaseModel] | None = None  # of a table whose keys are names
     for section in sections:
+        if entry is not None:
+            model, entry = entry, None
+            continue
         annotation = model.model_fields[section].annotation
+        if get_origin(annotation) is dict and issubclass(get_args(annotation)[1], BaseModel):
+            entry = get_args(annotation)[1]
+            continue
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
         model = annotation

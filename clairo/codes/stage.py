@@ -17,8 +17,6 @@ from clairo.errors import InputError
 if TYPE_CHECKING:
     from clairo.codes.quantizer import Quantizer
 
-_GROUPS = ("fused", "text", "image")
-
 
 @dataclass(frozen=True)
 class _Group:
@@ -163,14 +161,13 @@ def _quantized(
 
 
 def vectors_of(fused: Path | None) -> dict[str, Embedding]:
-    """The vectors that the fused stage left, by group."""
+    """The vectors that the fused stage left, by group, in the order that its report states."""
     if fused is None:
         raise InputError('codes.source = "opq" needs the fused stage')
-    paths = {name: fused / f"{name}.npz" for name in _GROUPS}
-    vectors = {name: Embedding.load(path) for name, path in paths.items() if path.is_file()}
-    if not vectors:
+    order = store.read_json(fused / "report.json")["order"]
+    if not order:
         raise InputError(f"{fused} holds no vectors", hint="run the fused stage again")
-    return vectors
+    return {name: Embedding.load(fused / f"{name}.npz") for name in order}
 
 
 def _check_enough(n: int, name: str, values: int) -> None:

@@ -15,7 +15,6 @@ from clairo.embeddings import clip, files, image, item_text, pictures, text, tfi
 from clairo.embeddings.notes import Notes
 from clairo.errors import InputError
 
-MODALITIES = ("text", "image")
 _SHARDS = ".shards"
 _BATCHES = 8  # of texts handed over together: a model that sorts them by length then pads less
 
@@ -35,6 +34,7 @@ def inputs(cfg: EmbeddingsConfig, reviews: Path | None) -> list[Path]:
         found += _vectors("image", cfg.image.vectors, cfg.image.ids)
     elif cfg.image.encoder == "open-clip":
         found += clip.local_files(cfg.image.model, cfg.image.pretrained)
+    found += [path for name in _more(cfg) for path in _further(cfg, name)]
     folder = _pictures(cfg.image, reviews)
     return found if folder is None else [*found, folder]
 
@@ -42,7 +42,7 @@ def inputs(cfg: EmbeddingsConfig, reviews: Path | None) -> list[Path]:
 def make(
     cfg: EmbeddingsConfig, *, sequences: Path, reviews: Path | None, out: Path, seed: int
 ) -> dict[str, Any]:
-    """Write `text.npz` and `image.npz` (a modality that no item has leaves no file) and `report.json`.
+    """Write `text.npz`, `image.npz` and so on (a modality that no item has leaves no file) and `report.json`.
 
     What TF-IDF fitted stays in `tfidf.npz`, for later items.
 
@@ -75,11 +75,12 @@ def make(
     vectors = {
         "text": _text(cfg, ids, table, out, fit, notes["text"]),
         "image": _image(cfg, ids, reviews, out, notes["image"]),
+        **{name: files.embed(*_further(cfg, name), ids, notes[name]) for name in _more(cfg)},
     }
-    for name, embedding in vectors.items():
-        _save(embedding, out / f"{name}.npz", notes[name])
+    for name in notes:
+        _save(vectors.get(name), out / f"{name}.npz", notes[name])
     shutil.rmtree(out / _SHARDS, ignore_errors=True)
-    report = {name: notes[name].report(vectors[name], catalogue.n_items) for name in vectors}
+    report = {name: note.report(vectors.get(name), catalogue.n_items) for name, note in notes.items()}
     store.write_json(out / "report.json", report)
     return report
 
@@ -109,7 +110,7 @@ def extend(
     Raises:
         InputError: as for `make`, or the vectors of new items have another width.
     """
-    before = {name: old / f"{name}.npz" for name in MODALITIES if (old / f"{name}.npz").is_file()}
+    before = {name: old / f"{name}.npz" for name in cfg.modalities if (old / f"{name}.npz").is_file()}
     table, notes, report = sequences / "items.parquet", _notes(cfg), dict[str, Any]()
     for name, path in before.items():
         known = Embedding.load(path)
@@ -138,13 +139,32 @@ def _new(
     made = None
     if len(ids) and name == "text":
         made = _text(cfg, ids, table, out, lambda *_: tfidf.TfIdf.load(old), notes)
+    elif len(ids) and name in cfg.more:
+        made = files.embed(*_further(cfg, name), ids, notes)
     elif len(ids):
         made = _image(cfg, ids, reviews, out, notes)
     return Embedding.absent(ids, 0) if made is None else made
 
 
 def _notes(cfg: EmbeddingsConfig) -> dict[str, Notes]:
-    return {name: Notes(name, {"encoder": getattr(cfg, name).encoder}) for name in MODALITIES}
+    return {
+        name: Notes(_section(cfg, name), {"encoder": cfg.modality(name).encoder}) for name in cfg.modalities
+    }
+
+
+def _more(cfg: EmbeddingsConfig) -> list[str]:
+    """The further modalities that items can have."""
+    return [name for name in sorted(cfg.more) if cfg.more[name].encoder != "none"]
+
+
+def _section(cfg: EmbeddingsConfig, name: str) -> str:
+    """What follows `embeddings.` in the names of a modality's options."""
+    return f"more.{name}" if name in cfg.more else name
+
+
+def _further(cfg: EmbeddingsConfig, name: str) -> tuple[Path, Path]:
+    """The two files of a further modality."""
+    return _vectors(_section(cfg, name), cfg.more[name].vectors, cfg.more[name].ids)
 
 
 def _text(

@@ -1,29 +1,30 @@
 """The fitted fusion: how vectors of modalities become the vectors that quantizers see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clairo.artifacts import Embedding, npz
 from clairo.errors import InputError
+from clairo.fused.confidence import Confidence
 from clairo.fused.pca import Projection
 
-Mode = Literal["fused", "separate", "text", "image"]
 FILE = "pca.npz"
-MODALITIES = ("text", "image")
 
 
-def modalities(mode: Mode) -> tuple[str, ...]:
-    """The modalities that a mode reads."""
-    return MODALITIES if mode in ("fused", "separate") else (mode,)
+def concatenates(mode: str) -> bool:
+    """Whether a mode makes a concatenation of its modalities."""
+    return mode in ("fused", "both")
 
 
-def groups_of(mode: Mode) -> tuple[str, ...]:
-    """The quantizer groups that a mode makes."""
-    return ("fused",) if mode == "fused" else modalities(mode)
+def groups_of(mode: str, modalities: tuple[str, ...]) -> tuple[str, ...]:
+    """The quantizer groups that a mode makes of these modalities, in the order of their codes."""
+    separate = () if mode == "fused" else modalities
+    return (*separate, "fused") if concatenates(mode) else separate
 
 
 @dataclass(frozen=True)
@@ -32,24 +33,51 @@ class Fusion:
 
     Attributes:
         mode: as configured.
-        parts: a projection for each modality that the mode reads.
+        parts: a projection for each modality that the mode reads, in the order of concatenation.
+        weights: factor of each modality in the concatenation, 1 where none is given.
+        zeroed: modalities of which every item has the mean.
+        confidence: learned factors of the modalities in the concatenation, if there are any.
         final: the projection of the concatenation, if there is one.
     """
 
-    mode: Mode
+    mode: str
     parts: Mapping[str, Projection]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    zeroed: tuple[str, ...] = ()
+    confidence: Confidence | None = None
     final: Projection | None = None
 
-    def transform(self, embeddings: Mapping[str, Embedding]) -> dict[str, Embedding]:
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that are read."""
+        return tuple(self.parts)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The quantizer groups that are made."""
+        return groups_of(self.mode, self.modalities)
+
+    def transform(
+        self, embeddings: Mapping[str, Embedding], categories: NDArray[np.str_] | None = None
+    ) -> dict[str, Embedding]:
         """Vectors of the quantizer groups, from vectors of the modalities with the same rows.
 
-        In the `fused` mode an item that lacks a modality gets zeros for its share, which is that modality's
+        In the concatenation an item that lacks a modality gets zeros for its share, which is that modality's
         mean; an item that lacks all of them is absent.
+
+        Args:
+            embeddings: vectors of each modality.
+            categories: (n,) category of each item, for weights that depend on it.
         """
-        shares = {name: self._share(name, embeddings[name]) for name in modalities(self.mode)}
-        if self.mode != "fused":
-            return shares
-        return {"fused": self._concatenated(list(shares.values()))}
+        shares = self.shares(embeddings)
+        groups = dict(shares)
+        if concatenates(self.mode):
+            groups["fused"] = self._concatenated(shares, categories)
+        return {name: groups[name] for name in self.groups}
+
+    def shares(self, embeddings: Mapping[str, Embedding]) -> dict[str, Embedding]:
+        """The share of each modality, before any weight."""
+        return {name: self._share(name, embeddings[name]) for name in self.modalities}
 
     def _share(self, name: str, embedding: Embedding) -> Embedding:
         projection = self.parts[name]
@@ -58,35 +86,53 @@ class Fusion:
                 f"{name} vectors are {embedding.width} wide, but the PCA was fitted on {len(projection.mean)}"
             )
         vectors = np.zeros((len(embedding.ids), projection.width), dtype=np.float32)
-        vectors[embedding.present] = projection(embedding.vectors[embedding.present])
+        if name not in self.zeroed:
+            vectors[embedding.present] = projection(embedding.vectors[embedding.present])
         return Embedding(embedding.ids, vectors, embedding.present)
 
-    def _concatenated(self, shares: list[Embedding]) -> Embedding:
-        vectors = np.concatenate([share.vectors for share in shares], axis=1)
-        present = np.logical_or.reduce([share.present for share in shares])
+    def _concatenated(
+        self, shares: Mapping[str, Embedding], categories: NDArray[np.str_] | None
+    ) -> Embedding:
+        learned = {} if self.confidence is None else self.confidence.factors(shares, categories)
+        parts = []
+        for name, share in shares.items():
+            factor = learned.get(name, np.ones(len(share.ids))) * self.weights.get(name, 1.0)
+            parts.append(share.vectors * factor[:, None].astype(np.float32))
+        vectors = np.concatenate(parts, axis=1)
+        present = np.logical_or.reduce([share.present for share in shares.values()])
         if self.final is not None:
             vectors = np.where(present[:, None], self.final(vectors), np.float32(0))
-        return Embedding(shares[0].ids, vectors, present)
+        return Embedding(next(iter(shares.values())).ids, vectors, present)
 
     def save(self, folder: Path) -> None:
-        """Write `pca.npz` into `folder`."""
+        """Write `pca.npz`, and `weights.npz` if any were learned, into `folder`."""
         parts = dict(self.parts) if self.final is None else {**self.parts, "final": self.final}
-        arrays: dict[str, Any] = {"mode": np.array(self.mode), "parts": np.array(list(parts))}
+        arrays: dict[str, Any] = {
+            "mode": np.array(self.mode),
+            "parts": np.array(list(parts)),
+            "weights": np.array([self.weights.get(name, 1.0) for name in self.modalities]),
+            "zeroed": np.array([name in self.zeroed for name in self.modalities]),
+        }
         for name, part in parts.items():
             arrays |= {f"{name}.{key}": np.asarray(value) for key, value in vars(part).items()}
         npz.write(folder / FILE, arrays)
+        if self.confidence is not None:
+            self.confidence.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read `pca.npz` of `folder`.
+        """Read what `save` wrote into `folder`.
 
         Raises:
-            InputError: it is missing or damaged.
+            InputError: a file is missing or damaged.
         """
         path = folder / FILE
-        head = npz.read(path, ("mode", "parts"))
+        head = npz.read(path, ("mode", "parts", "weights", "zeroed"))
         parts = {str(name): _read(path, str(name)) for name in head["parts"]}
-        return cls(cast("Mode", str(head["mode"])), parts, parts.pop("final", None))
+        final = parts.pop("final", None)
+        weights = dict(zip(parts, head["weights"].tolist(), strict=True))
+        zeroed = tuple(name for name, all_equal in zip(parts, head["zeroed"], strict=True) if all_equal)
+        return cls(str(head["mode"]), parts, weights, zeroed, Confidence.load(folder), final)
 
 
 def _read(path: Path, name: str) -> Projection:

@@ -1,5 +1,6 @@
 """The fused stage: vectors of modalities in, vectors of quantizer groups out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +11,47 @@ from clairo import log, rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import FusedConfig
 from clairo.errors import InputError
-from clairo.fused import head, pca, tuning
-from clairo.fused.fusion import Fusion, groups_of, modalities
+from clairo.fused import categories, head, learning, names, pca, tuning
+from clairo.fused.fusion import Fusion
 
 Report = dict[str, Any]
+Vectors = dict[str, Embedding]
 
 _NAMED = 5  # items without any vector that the report names
+_WIDTH = 384  # of a share, where none is set
 
 
 def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed: int) -> Report:
-    """Write one `<group>.npz` a quantizer group, `pca.npz` for later items, and `report.json`.
+    """Write one `<group>.npz` a quantizer group, what later items need, and `report.json`.
 
-    PCA sees the items of the training split that have the modality, and no others.
+    PCA sees the items of the training split that have the modality, and no others. `pca.npz` holds it, and
+    `weights.npz` the learned weights, if there are any. The report states the order of the groups.
 
     Args:
         cfg: the section.
         embeddings: folder of the embeddings stage.
         sequences: folder of the sequences stage.
         out: folder to write to.
-        seed: the run's seed, for `shuffled`.
+        seed: the run's seed, for `shuffled` and for what weights are learned from.
 
     Returns:
-        The report: widths and explained variance of each part, items without a vector, and warnings.
+        The report: widths and explained variance of each part, learned weights, items without a vector, and
+        warnings.
 
     Raises:
         InputError: a modality that the mode reads has no vectors, or none to fit on, or they do not vary.
     """
     catalogue = Sequences.load(sequences)
-    training = catalogue.training_items()
-    wanted = modalities(cfg.mode)
-    _check_named(cfg, wanted)
+    wanted = names.modalities(cfg, embeddings)
+    names.check(cfg, wanted)
     vectors = {name: _load(embeddings, name, cfg.mode).aligned(catalogue.items) for name in wanted}
-    for modality in cfg.shuffled:
-        generator = rng.generator(seed, "fused", "shuffled", modality)
-        vectors[modality] = shuffled(vectors[modality], generator)
+    vectors = _shuffled(cfg, vectors, seed)
     report: Report = {"mode": cfg.mode, "warnings": []}
     vectors = _tuned(cfg, vectors, catalogue, out, seed, report)
-    fusion = _fit(cfg, vectors, training, report)
-    groups = fusion.transform(vectors)
+    fusion = _fit(cfg, vectors, catalogue.training_items(), report)
+    fusion = _weighted(cfg, fusion, vectors, catalogue, sequences, seed, report)
+    fusion = _finished(cfg, fusion, vectors, catalogue, sequences, report)
+    groups = fusion.transform(vectors, _categories(fusion, sequences, catalogue.items))
     for name, group in groups.items():
         group.save(out / f"{name}.npz")
     fusion.save(out)
@@ -56,13 +60,14 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
     return report
 
 
-def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, out: Path) -> Report:
+def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, sequences: Path, out: Path) -> Report:
     """Write the groups of `old`, then those of the items that `embeddings` has more, by the same PCA.
 
     Args:
         cfg: the section.
         old: folder of the fused stage of the run that items are added to.
         embeddings: folder of the embeddings with the items added.
+        sequences: folder of the sequences with the items added.
         out: folder to write to.
 
     Returns:
@@ -78,18 +83,19 @@ def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, out: Path) -> Repor
             "new ones have no place in it"
         )
     fusion = Fusion.load(old)
-    known = {name: Embedding.load(old / f"{name}.npz") for name in groups_of(cfg.mode)}
+    known = {name: Embedding.load(old / f"{name}.npz") for name in fusion.groups}
     n = len(next(iter(known.values())).ids)
-    new = {name: _load(embeddings, name, cfg.mode).since(n) for name in modalities(cfg.mode)}
+    new = {name: _load(embeddings, name, cfg.mode).since(n) for name in fusion.modalities}
+    ids = next(iter(new.values())).ids
     heads = head.load(old)
     new |= {name: tuned.tuned(name, new[name]) for name, tuned in heads.items()}
     head.save(heads, out)
-    groups = fusion.transform(new)
+    groups = fusion.transform(new, _categories(fusion, sequences, ids))
     for name, group in groups.items():
         known[name].extended(group).save(out / f"{name}.npz")
     fusion.save(out)
     report: Report = {"mode": cfg.mode, "warnings": []}
-    _describe(groups, next(iter(new.values())).ids, report)
+    _describe(groups, ids, report)
     store.write_json(out / "report.json", report)
     return report
 
@@ -102,23 +108,22 @@ def shuffled(embedding: Embedding, generator: np.random.Generator) -> Embedding:
     return Embedding(embedding.ids, vectors, embedding.present)
 
 
-def _check_named(cfg: FusedConfig, wanted: tuple[str, ...]) -> None:
-    for option, names in (("shuffled", cfg.shuffled), ("tuned", cfg.tuned)):
-        for name in names:
-            if name not in wanted:
-                raise InputError(
-                    f'fused.{option} names {name!r}, which fused.mode = "{cfg.mode}" does not read'
-                )
+def _shuffled(cfg: FusedConfig, vectors: Vectors, seed: int) -> Vectors:
+    """The vectors, with those of the modalities that `shuffled` names dealt out."""
+    dealt = {
+        name: shuffled(vectors[name], rng.generator(seed, "fused", "shuffled", name)) for name in cfg.shuffled
+    }
+    return vectors | dealt
 
 
 def _tuned(
     cfg: FusedConfig,
-    vectors: dict[str, Embedding],
+    vectors: Vectors,
     catalogue: Sequences,
     out: Path,
     seed: int,
     report: Report,
-) -> dict[str, Embedding]:
+) -> Vectors:
     """The vectors, those of the modalities that `tuned` names by their heads, which `out` keeps."""
     heads = {}
     for name in cfg.tuned:
@@ -131,8 +136,8 @@ def _tuned(
 def _load(embeddings: Path, name: str, mode: str) -> Embedding:
     path = embeddings / f"{name}.npz"
     if not path.is_file():
-        other = "image" if name == "text" else "text"
-        instead = f', or set fused.mode = "{other}"' if (embeddings / f"{other}.npz").is_file() else ""
+        others = [other for other in ("text", "image") if (embeddings / f"{other}.npz").is_file()]
+        instead = f', or set fused.mode = "{others[0]}"' if others else ""
         raise InputError(
             f'fused.mode = "{mode}" reads {name} vectors, but no item has one',
             hint=f"set embeddings.{name} so that items have {name} vectors{instead}",
@@ -144,23 +149,83 @@ def _load(embeddings: Path, name: str, mode: str) -> Embedding:
     return embedding
 
 
-def _fit(
-    cfg: FusedConfig, vectors: dict[str, Embedding], training: NDArray[np.bool_], report: Report
-) -> Fusion:
+def _fit(cfg: FusedConfig, vectors: Vectors, training: NDArray[np.bool_], report: Report) -> Fusion:
+    """PCA of every modality, and the fixed weights."""
     scaling: pca.Scaling = "whiten" if cfg.whiten else "balance" if cfg.balance else "none"
-    shares = {"text": cfg.text_width, "image": cfg.image_width}
     parts = {
-        name: _fitted(name, f"{name}_width", embedding, training, shares[name], scaling, report)
+        name: _fitted(
+            name, f"widths.{name}", embedding, training, cfg.widths.get(name, _WIDTH), scaling, report
+        )
         for name, embedding in vectors.items()
     }
-    fusion = Fusion(cfg.mode, parts)
+    weights = {name: cfg.weights.get(name, 1.0) for name in vectors}
+    return Fusion(cfg.mode, parts, weights, cfg.zeroed)
+
+
+def _weighted(
+    cfg: FusedConfig,
+    fusion: Fusion,
+    vectors: Vectors,
+    catalogue: Sequences,
+    sequences: Path,
+    seed: int,
+    report: Report,
+) -> Fusion:
+    """The fusion with learned weights, if any are wanted and there are two modalities that count."""
+    count = [n for n in fusion.modalities if fusion.weights[n] and n not in fusion.zeroed]
+    if cfg.learned_weights == "none":
+        return fusion
+    if len(count) < 2:
+        _warn(report, f"fused.learned_weights weighs nothing: one modality counts, {', '.join(count)}")
+        return fusion
+    level, own = -1, None
+    if cfg.learned_weights == "category":
+        lists = categories.read(sequences, catalogue.items)
+        trained = zip(lists, catalogue.training_items(), strict=True)
+        level = categories.level_of([entries for entries, known in trained if known])
+        own = categories.at(lists, level)
+    shares = fusion.shares(vectors)
+    confidence, report["learned_weights"] = learning.learn(
+        cfg.learned_weights,
+        {name: shares[name] for name in count},
+        catalogue,
+        categories=own,
+        level=level,
+        seed=seed,
+    )
+    score = report["learned_weights"]["score"]
+    equal, learned = (score[which]["judged_by"]["log_likelihood"] for which in ("equal", "learned"))
+    if learned < equal:
+        _warn(
+            report, f"fused.learned_weights: {learned} on pairs that judge, less than equal weights' {equal}"
+        )
+    return replace(fusion, confidence=confidence)
+
+
+def _finished(
+    cfg: FusedConfig,
+    fusion: Fusion,
+    vectors: Vectors,
+    catalogue: Sequences,
+    sequences: Path,
+    report: Report,
+) -> Fusion:
+    """The fusion with a final PCA, if one is wanted."""
     if cfg.final_width is None:
         return fusion
-    if cfg.mode != "fused":
-        raise InputError(f'fused.final_width is for fused.mode = "fused", not "{cfg.mode}"')
-    whole = fusion.transform(vectors)["fused"]
-    final = _fitted("final", "final_width", whole, training, cfg.final_width, "whiten", report)
-    return Fusion(cfg.mode, parts, final)
+    whole = fusion.transform(vectors, _categories(fusion, sequences, catalogue.items))["fused"]
+    scaling: pca.Scaling = "whiten" if cfg.final_whiten else "none"
+    final = _fitted(
+        "final", "final_width", whole, catalogue.training_items(), cfg.final_width, scaling, report
+    )
+    return replace(fusion, final=final)
+
+
+def _categories(fusion: Fusion, sequences: Path, ids: NDArray[np.str_]) -> NDArray[np.str_] | None:
+    """The items' categories, if the fusion asks for them."""
+    if fusion.confidence is None or fusion.confidence.level < 0:
+        return None
+    return categories.at(categories.read(sequences, ids), fusion.confidence.level)
 
 
 def _fitted(
@@ -200,8 +265,9 @@ def _fitted(
     return projection
 
 
-def _describe(groups: dict[str, Embedding], items: NDArray[np.str_], report: Report) -> None:
-    """Widths of the groups, and the items that have no vector at all."""
+def _describe(groups: Vectors, items: NDArray[np.str_], report: Report) -> None:
+    """Widths of the groups and their order, and the items that have no vector at all."""
+    report["order"] = list(groups)
     report["groups"] = {name: group.width for name, group in groups.items()}
     empty = items[~np.logical_or.reduce([group.present for group in groups.values()])]
     report["without_vectors"] = len(empty)

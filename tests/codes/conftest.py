@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairo.artifacts import Embedding, Sequences
+from clairo.artifacts import Embedding, Sequences, store
 
 WriteFolders = Callable[..., tuple[Path, Path]]
 
@@ -35,6 +35,7 @@ def write_folders(tmp_path: Path) -> WriteFolders:
             mask = (present or {}).get(name, np.ones(len(ids), dtype=np.bool_))
             kept = np.where(mask[:, None], vectors, np.float32(0))
             Embedding(ids[::-1], kept[::-1], mask[::-1]).save(fused / f"{name}.npz")
+        store.write_json(fused / "report.json", {"order": list(groups or {})})
         return fused, sequences
 
     return write

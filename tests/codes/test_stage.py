@@ -152,7 +152,7 @@ class TestRefusals:
         ) as caught:
             make(folders, tmp_path / "out", values=64)
         assert caught.value.hint == "codes.values = 32 would fit"
-        few = write_folders(ITEMS, {"image": vectors()}, present, training=range(20))
+        few = write_folders(ITEMS, {"text": vectors(), "image": vectors()}, present, training=range(20))
         with pytest.raises(InputError, match="the 20 items of the training split that have text") as caught:
             make(few, tmp_path / "few", values=64)
         assert caught.value.hint == "codes.values = 16 would fit"

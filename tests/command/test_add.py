@@ -27,7 +27,7 @@ TINY = [
     "codes.values=8",
     "embeddings.image.encoder=descriptor",
     "fused.mode=separate",
-    "fused.image_width=8",
+    "fused.widths.image=8",
     "model.epochs=1",
     "recommendations.views=1",
     "recommendations.beams=100",
@@ -200,10 +200,11 @@ def test_run_never_trains_over_it(world: Any, later: Path, harm: str) -> None:
         ["fused.mode=separate"],
         ["fused.mode=fused"],
         ["fused.mode=fused", "fused.final_width=4"],
+        ["fused.mode=both", "fused.learned_weights=category"],
         ["fused.mode=text", "embeddings.image.encoder=none", "codes.disambiguation=sequential"],
         ["fused.mode=image", "embeddings.text.encoder=none"],
     ],
-    ids=["separate", "fused", "final", "text", "image"],
+    ids=["separate", "fused", "final", "weighed", "text", "image"],
 )
 def test_twins_of_old_items_get_their_codes(world: Any, shop: Shop, options: list[str]) -> None:
     """What a stage stored, applied to the run's own items under other names, gives their codes exactly."""
@@ -231,7 +232,7 @@ def test_twins_of_old_items_get_their_codes(world: Any, shop: Shop, options: lis
     np.testing.assert_array_equal(codes.features[new, :-1], codes.features[old, :-1])
     assert (codes.features[new, -1] != codes.features[old, -1]).all()
     for path in (out / "fused").glob("*.npz"):
-        if path.name != "pca.npz":
+        if path.name not in ("pca.npz", "weights.npz"):
             vectors = Embedding.load(path)
             np.testing.assert_allclose(vectors.vectors[new], vectors.vectors[old], atol=1e-6)
             np.testing.assert_array_equal(vectors.present[new], vectors.present[old])
@@ -318,7 +319,9 @@ def test_codes_and_vectors_from_files_come_for_new_items_from_files_too(world: A
     run, both = world.folder / "vectors", world.folder / "both"
     files = {"vectors": world.write("old.npy", vectors[:24]), "ids": world.write("old.txt", "\n".join(items))}
     options = {f"embeddings__text__{name}": path for name, path in files.items()}
-    assert world.run("--out", run, embeddings__text__encoder="file", fused__text_width=6, **options).code == 0
+    assert (
+        world.run("--out", run, embeddings__text__encoder="file", fused__widths__text=6, **options).code == 0
+    )
     words = ["add", run, *words[2:-1], both]
     assert "names none of the 2 items" in world.type(*words).err
     files = {"vectors": world.write("new.npy", vectors[23:]), "ids": world.write("new.txt", "I023\nN1\nN2")}

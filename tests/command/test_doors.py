@@ -115,7 +115,7 @@ def test_a_folder_of_pictures_named_by_item(world: Any) -> None:
     (pictures / "I022.jpg").write_bytes(b"no picture")
     answer = world.run(
         "--until", "codes", embeddings__image__encoder="descriptor", embeddings__image__folder=pictures,
-        fused__mode="separate", fused__image_width=8,
+        fused__mode="separate", fused__widths__image=8,
     )  # fmt: skip
     assert answer.code == 0, answer.err
     image = Embedding.load(world.out / "embeddings" / "image.npz")

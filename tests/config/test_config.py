@@ -39,6 +39,16 @@ def test_defaults_survive_being_saved(tmp_path: Path) -> None:
         ("[sequences]\nsplit = 'time'", ["sequences", "validation_from"]),
         ("[model\nlayers = 2", ["not a TOML file", "line 1"]),
         ("seed = -1", ["seed", "greater than or equal to 0"]),
+        ("[embeddings.more.audio]\nvectrs = 'a.npy'", ["'embeddings.more.audio.vectrs'", "'vectors'"]),
+        ("[embeddings.more.image]\nids = 'a'", ["embeddings", "more.image: this name is taken"]),
+        ("[embeddings.more.'a b']\nids = 'a'", ["embeddings.more.a b", "pattern"]),
+        ("[fused]\nmode = 'imag'", ["fused.mode: there is no modality 'imag'", "did you mean 'image'"]),
+        ("[fused]\nmode = 'smell'", ["fused, separate, both, text, image"]),
+        ("[fused]\nwidths = { audio = 3 }", ["fused.widths: there is no modality 'audio'", "text, image"]),
+        ("[fused]\nwidths = { text = 0 }", ["fused.widths.text", "greater than or equal to 1"]),
+        ("[fused]\nweights = { text = -1 }", ["fused.weights.text", "greater than or equal to 0"]),
+        ("[fused]\nmodalities = []", ["fused", "modalities is empty"]),
+        ("[fused]\nzeroed = ['text', 'text']", ["fused", "zeroed", "names a modality twice"]),
     ],
 )
 def test_a_bad_configuration_names_the_option(text: str, words: list[str], tmp_path: Path) -> None:
@@ -88,6 +98,25 @@ def test_content_leaves_out_where_files_lie_and_what_only_changes_speed() -> Non
     assert config.content(one.reviews) == config.content(two.reviews)
     assert config.content(one.vocabulary) == config.content(two.vocabulary)
     assert config.content(one.reviews)["shop"]["items"] == one.reviews.shop.items
+
+
+def test_further_modalities_are_known_by_name_and_their_files_lie_beside_the_configuration(
+    tmp_path: Path,
+) -> None:
+    more = "[embeddings.more.video]\n[embeddings.more.audio]\nvectors = 'a.npy'\nids = 'a.txt'\n"
+    path = write(tmp_path, more + "[fused]\nmode = 'audio'\nwidths = { audio = 3, text = 5 }\n")
+    settings = config.load(path, ["fused.widths.audio=4"])
+    assert settings.embeddings.modalities == ("text", "image", "audio", "video")
+    assert settings.embeddings.more["audio"].vectors == tmp_path / "a.npy"
+    assert settings.fused.widths == {"audio": 4, "text": 5}
+    (tmp_path / "saved").mkdir()
+    assert config.load(write(tmp_path / "saved", config.dump(settings))) == settings
+    elsewhere = config.load(path, ["embeddings.more.audio.vectors=/there/b.npy", "fused.widths.audio=4"])
+    assert config.content(elsewhere.embeddings) == config.content(settings.embeddings)
+    assert config.content(settings.embeddings)["more"] == {
+        "audio": {"encoder": "file"},
+        "video": {"encoder": "file", "vectors": None, "ids": None},
+    }
 
 
 def models(model: type[BaseModel], name: str = "") -> list[tuple[str, type[BaseModel]]]:

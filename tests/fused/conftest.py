@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairo.artifacts import Embedding, Sequences
+from clairo.artifacts import Embedding, Sequences, store
 
 Folders = tuple[Path, Path]
 WriteFolders = Callable[..., Folders]
@@ -19,7 +19,8 @@ def write_folders(tmp_path: Path) -> WriteFolders:
     """A writer of the embeddings' and sequences' folders.
 
     Items are `item 0`, ...; one user bought the `training` items, and the first item twice later. Vectors of
-    items that are not `present` are zeros. Rows of the embeddings lie in another order than the items.
+    items that are not `present` are zeros. Rows of the embeddings lie in another order than the items. Text
+    and image have an encoder unless they are `without`.
     """
 
     def write(
@@ -30,6 +31,7 @@ def write_folders(tmp_path: Path) -> WriteFolders:
         *,
         name: str = "",
         order: int = 0,
+        without: Sequence[str] = (),
     ) -> Folders:
         embeddings, sequences = (tmp_path / f"{stage}{name}" for stage in ("embeddings", "sequences"))
         embeddings.mkdir()
@@ -41,6 +43,10 @@ def write_folders(tmp_path: Path) -> WriteFolders:
             mask = (present or {}).get(modality, np.ones(n_items, dtype=np.bool_))
             kept = np.where(mask[:, None], array, np.float32(0))
             Embedding(items[rows], kept[rows], mask[rows]).save(embeddings / f"{modality}.npz")
+        names = {"text", "image", *vectors}
+        encoders = {modality: "none" if modality in without else "file" for modality in names}
+        report = {modality: {"encoder": encoder} for modality, encoder in encoders.items()}
+        store.write_json(embeddings / "report.json", report)
         return embeddings, sequences
 
     return write

@@ -33,7 +33,7 @@ PRESENT = {"text": HAS_TEXT, "image": HAS_IMAGE}
 
 def make(folders: tuple[Path, Path], out: Path, **options: Any) -> dict[str, Any]:
     out.mkdir()
-    cfg = FusedConfig.model_validate({"text_width": 4, "image_width": 3, **options})
+    cfg = FusedConfig.model_validate({"widths": {"text": 4, "image": 3}, **options})
     return fused.make(cfg, embeddings=folders[0], sequences=folders[1], out=out, seed=0)
 
 
@@ -183,11 +183,11 @@ def test_a_share_that_cannot_be_filled_is_clamped_with_a_word(
     write_folders: WriteFolders, tmp_path: Path
 ) -> None:
     folders = write_folders(N, list(range(6)), vectors())
-    report = make(folders, tmp_path / "out", text_width=384, image_width=384)
+    report = make(folders, tmp_path / "out", widths={})
     assert report["groups"] == {"fused": 10}
     assert report["warnings"] == [
-        "fused.text_width = 384 is clamped to 5: 6 vectors 10 wide vary in no more directions",
-        "fused.image_width = 384 is clamped to 5: 6 vectors 8 wide vary in no more directions",
+        "fused.widths.text = 384 is clamped to 5: 6 vectors 10 wide vary in no more directions",
+        "fused.widths.image = 384 is clamped to 5: 6 vectors 8 wide vary in no more directions",
     ]
 
 

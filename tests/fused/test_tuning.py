@@ -198,7 +198,7 @@ class TestStage:
 
     def test_later_items_pass_the_head(self, write_folders: WriteFolders, tmp_path: Path) -> None:
         """An item that is added has the very vector that it would have had from the start."""
-        embeddings, _ = self.make(write_folders, tmp_path / "whole")
+        embeddings, bought = self.make(write_folders, tmp_path / "whole")
         (tmp_path / "old").mkdir()
         for file in (tmp_path / "whole").glob("*.npz"):
             (tmp_path / "old" / file.name).write_bytes(file.read_bytes())
@@ -212,7 +212,8 @@ class TestStage:
             given = Embedding.load(embeddings / f"{name}.npz").aligned(group.ids[order])
             given.save(embeddings / f"{name}.npz")
         (tmp_path / "added").mkdir()
-        fused.extend(self.cfg(), old=tmp_path / "old", embeddings=embeddings, out=tmp_path / "added")
+        stages = {"embeddings": embeddings, "sequences": bought}
+        fused.extend(self.cfg(), old=tmp_path / "old", **stages, out=tmp_path / "added")
         for name, group in whole.items():
             added = Embedding.load(tmp_path / "added" / f"{name}.npz").aligned(group.ids)
             np.testing.assert_allclose(added.vectors, group.vectors, atol=1e-5)
