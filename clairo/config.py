@@ -312,6 +312,32 @@ class EmbeddingsConfig(Section):
         return own[name] if name in own else self.more[name]
 
 
+class TuningConfig(Section):
+    """`[fused.tuning]`: the head that `fused.tuned` learns on pairs of items of training histories."""
+
+    width: Positive | None = None
+    """Width of a hidden layer; left out, the head is linear."""
+    window: Positive = 5
+    """Most events from the first item of a pair to the second."""
+    temperature: Annotated[float, Field(gt=0)] = 0.07
+    """Cosines are divided by it before the softmax: the lower, the more the nearest negatives count."""
+    popularity: Share = 1.0
+    """How far the scores of a batch's items are corrected for how often they are bought; 0: not at all, and
+    popular items are pushed away from everything."""
+    batch_size: Annotated[int, Field(ge=2)] = 512
+    """Pairs a step; each has the items of all others as negatives."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    """Learning rate of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay of AdamW, which draws the head towards the identity."""
+    epochs: Positive = 40
+    """Most epochs."""
+    patience: Positive = 4
+    """Epochs without a lower loss on held-out pairs before tuning stops."""
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of users whose training pairs say when to stop and are not learned from."""
+
+
 class FusedConfig(Section):
     """`[fused]`: PCA brings each modality to its share."""
 
@@ -342,13 +368,20 @@ class FusedConfig(Section):
     """Control: modalities whose vectors are dealt out to items at random."""
     zeroed: tuple[str, ...] = ()
     """Control: modalities of which every item has the mean."""
+    tuned: tuple[str, ...] = ()
+    """Modalities whose vectors pass a small head before PCA, which training histories teach that items bought
+    near one another lie near (see `clairo.fused.tuning`). Its control is `shuffled` beside it: the head then
+    learns from the same histories on vectors that say nothing of the item."""
+    tuning: TuningConfig = TuningConfig()
+    """The head's options."""
 
     def named(self) -> dict[str, tuple[str, ...]]:
         """The modalities that each option names."""
         alone = () if self.mode in _MODES else (self.mode,)
         options = {"mode": alone, "modalities": self.modalities or (), "widths": (*self.widths,)}
         weights = {"weights": (*self.weights,)}
-        return options | weights | {"shuffled": self.shuffled, "zeroed": self.zeroed}
+        controls = {"shuffled": self.shuffled, "zeroed": self.zeroed}
+        return options | weights | controls | {"tuned": self.tuned}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -36,7 +36,7 @@ def check(cfg: FusedConfig, read: tuple[str, ...]) -> None:
     Raises:
         InputError: a control names a modality that is not read, or an option needs a concatenation.
     """
-    for option, names in (("shuffled", cfg.shuffled), ("zeroed", cfg.zeroed)):
+    for option, names in (("shuffled", cfg.shuffled), ("zeroed", cfg.zeroed), ("tuned", cfg.tuned)):
         for name in names:
             if name not in read:
                 raise InputError(

@@ -11,7 +11,7 @@ from clairo import log, rng
 from clairo.artifacts import Embedding, Sequences, store
 from clairo.config import FusedConfig
 from clairo.errors import InputError
-from clairo.fused import categories, learning, names, pca
+from clairo.fused import categories, head, learning, names, pca, tuning
 from clairo.fused.fusion import Fusion
 
 Report = dict[str, Any]
@@ -47,6 +47,7 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
     vectors = {name: _load(embeddings, name, cfg.mode).aligned(catalogue.items) for name in wanted}
     vectors = _shuffled(cfg, vectors, seed)
     report: Report = {"mode": cfg.mode, "warnings": []}
+    vectors = _tuned(cfg, vectors, catalogue, out, seed, report)
     fusion = _fit(cfg, vectors, catalogue.training_items(), report)
     fusion = _weighted(cfg, fusion, vectors, catalogue, sequences, seed, report)
     fusion = _finished(cfg, fusion, vectors, catalogue, sequences, report)
@@ -86,6 +87,9 @@ def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, sequences: Path, ou
     n = len(next(iter(known.values())).ids)
     new = {name: _load(embeddings, name, cfg.mode).since(n) for name in fusion.modalities}
     ids = next(iter(new.values())).ids
+    heads = head.load(old)
+    new |= {name: tuned.tuned(name, new[name]) for name, tuned in heads.items()}
+    head.save(heads, out)
     groups = fusion.transform(new, _categories(fusion, sequences, ids))
     for name, group in groups.items():
         known[name].extended(group).save(out / f"{name}.npz")
@@ -110,6 +114,23 @@ def _shuffled(cfg: FusedConfig, vectors: Vectors, seed: int) -> Vectors:
         name: shuffled(vectors[name], rng.generator(seed, "fused", "shuffled", name)) for name in cfg.shuffled
     }
     return vectors | dealt
+
+
+def _tuned(
+    cfg: FusedConfig,
+    vectors: Vectors,
+    catalogue: Sequences,
+    out: Path,
+    seed: int,
+    report: Report,
+) -> Vectors:
+    """The vectors, those of the modalities that `tuned` names by their heads, which `out` keeps."""
+    heads = {}
+    for name in cfg.tuned:
+        heads[name], facts = tuning.tune(cfg.tuning, name, vectors[name], catalogue, seed)
+        report.setdefault("tuned", {})[name] = facts
+    head.save(heads, out)
+    return vectors | {name: tuned.tuned(name, vectors[name]) for name, tuned in heads.items()}
 
 
 def _load(embeddings: Path, name: str, mode: str) -> Embedding:
