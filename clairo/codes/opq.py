@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import one_thread, packed, set_clustering, unpacked
-from clairo.errors import InputError
+from clairo.codes.quantizer import packed, read_index, set_clustering, unpacked, write_index
+from clairo.threads import one_of_faiss
 
 
 class Opq:
@@ -54,7 +54,7 @@ class Opq:
         for pq in (inner, codec.pq):
             set_clustering(pq.cp, seed)
         index = faiss.IndexPreTransform(rotation, codec)
-        with one_thread():
+        with one_of_faiss():
             index.train(np.ascontiguousarray(vectors))
         rotation.pq = None
         return cls(index)
@@ -63,19 +63,19 @@ class Opq:
         """Codes of vectors: the nearest entry of every codebook, (n, books) below `values`."""
         if not len(vectors):
             return np.zeros((0, self.books), dtype=np.uint32)
-        with one_thread():
+        with one_of_faiss():
             return unpacked(self._index.sa_encode(np.ascontiguousarray(vectors)), self.books, self.values)
 
     def decode(self, codes: NDArray[np.uint32]) -> NDArray[np.float32]:
         """The entries that codes (n, books) name, put together and rotated back, (n, width)."""
         if not len(codes):
             return np.zeros((0, self.width), dtype=np.float32)
-        with one_thread():
+        with one_of_faiss():
             return np.asarray(self._index.sa_decode(packed(codes, self.values)))
 
     def book_errors(self, vectors: NDArray[np.float32], codes: NDArray[np.uint32]) -> list[float]:
         """Of the slice that each codebook sees, its squared error relative to its variance."""
-        with one_thread():
+        with one_of_faiss():
             rotated = self._index.chain.at(0).apply(np.ascontiguousarray(vectors))
             decoded = self._pq.decode(packed(codes, self.values))
         lost = self._by_book(rotated - decoded)
@@ -90,10 +90,8 @@ class Opq:
         return squares
 
     def save(self, path: Path) -> None:
-        """Write it as a FAISS index file without vectors (`faiss.read_index`, `sa_encode`)."""
-        import faiss
-
-        faiss.write_index(self._index, str(path))
+        """Write it as a FAISS index file."""
+        write_index(self._index, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -102,10 +100,4 @@ class Opq:
         Raises:
             InputError: the file is missing or damaged.
         """
-        import faiss
-
-        try:
-            return cls(faiss.read_index(str(path)))
-        except (RuntimeError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"{path} is no OPQ quantizer that FAISS can read: {reason}") from None
+        return read_index(path, "OPQ", cls)

@@ -1,12 +1,15 @@
 """What every quantizer can do: turn vectors into rows of codes and rows of codes back into vectors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clairo.errors import InputError
+
+_Q = TypeVar("_Q")
 
 
 class Quantizer(Protocol):
@@ -54,17 +57,26 @@ def relative_error(vectors: NDArray[np.float32], decoded: NDArray[np.float32]) -
     return float(lost / max(whole, np.finfo(np.float64).tiny))
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """FAISS on one thread, because with more of them it can find other codebooks."""
+def write_index(index: Any, path: Path) -> None:
+    """Write a FAISS index file without vectors (`faiss.read_index`, `sa_encode`)."""
     import faiss
 
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    faiss.write_index(index, str(path))
+
+
+def read_index(path: Path, what: str, wrap: Callable[[Any], _Q]) -> _Q:
+    """The quantizer that `wrap` makes of the index that `write_index` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or holds an index of another kind.
+    """
+    import faiss
+
     try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
+        return wrap(faiss.read_index(str(path)))
+    except (RuntimeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path} is no {what} quantizer that FAISS can read: {reason}") from None
 
 
 def packed(codes: NDArray[np.uint32], values: int) -> NDArray[np.uint8]:

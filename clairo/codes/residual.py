@@ -6,8 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import one_thread, packed, relative_error, set_clustering, unpacked
-from clairo.errors import InputError
+from clairo.codes.quantizer import packed, read_index, relative_error, set_clustering, unpacked, write_index
+from clairo.threads import one_of_faiss
 
 
 class ResidualKMeans:
@@ -49,7 +49,7 @@ class ResidualKMeans:
         index.rq.max_beam_size = 1
         index.rq.cp.niter = iterations
         set_clustering(index.rq.cp, seed)
-        with one_thread():
+        with one_of_faiss():
             index.train(np.ascontiguousarray(vectors))
         return cls(index)
 
@@ -65,14 +65,14 @@ class ResidualKMeans:
         """Codes of vectors: book by book the entry nearest to what is left, (n, books) below `values`."""
         if not len(vectors):
             return np.zeros((0, self.books), dtype=np.uint32)
-        with one_thread():
+        with one_of_faiss():
             return unpacked(self._index.sa_encode(np.ascontiguousarray(vectors)), self.books, self.values)
 
     def decode(self, codes: NDArray[np.uint32]) -> NDArray[np.float32]:
         """The sums of the entries that codes (n, books) name, (n, width)."""
         if not len(codes):
             return np.zeros((0, self.width), dtype=np.float32)
-        with one_thread():
+        with one_of_faiss():
             return np.asarray(self._index.sa_decode(packed(codes, self.values)))
 
     def book_errors(self, vectors: NDArray[np.float32], codes: NDArray[np.uint32]) -> list[float]:
@@ -84,10 +84,8 @@ class ResidualKMeans:
         return errors
 
     def save(self, path: Path) -> None:
-        """Write it as a FAISS index file without vectors (`faiss.read_index`, `sa_encode`)."""
-        import faiss
-
-        faiss.write_index(self._index, str(path))
+        """Write it as a FAISS index file."""
+        write_index(self._index, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -96,10 +94,4 @@ class ResidualKMeans:
         Raises:
             InputError: the file is missing or damaged.
         """
-        import faiss
-
-        try:
-            return cls(faiss.read_index(str(path)))
-        except (RuntimeError, AttributeError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"{path} is no residual quantizer that FAISS can read: {reason}") from None
+        return read_index(path, "residual", cls)

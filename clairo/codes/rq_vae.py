@@ -5,8 +5,7 @@ takes the sums of their entries back. `clairo.codes.rq_vae_training` trains the 
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from clairo.codes.quantizer import relative_error
 from clairo.errors import InputError
+from clairo.threads import one_of_torch
 
 _ROWS = 4096  # encoded at once
 
@@ -87,7 +87,7 @@ class RqVae:
     def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
         """Codes (n, books): book by book the entry nearest to what is left of the latent vector."""
         codes = np.zeros((len(vectors), self.books), dtype=np.uint32)
-        with one_thread():
+        with one_of_torch():
             for start in range(0, len(vectors), _ROWS):
                 rows = torch.from_numpy(np.ascontiguousarray(vectors[start : start + _ROWS]))
                 codes[start : start + _ROWS] = self._network.nearest(self._network.encode(rows))[0].numpy()
@@ -105,7 +105,7 @@ class RqVae:
     def _decoded(self, codes: NDArray[np.uint32], books: int) -> NDArray[np.float32]:
         """Vectors by the first `books` codes alone."""
         vectors = np.zeros((len(codes), self.width), dtype=np.float32)
-        with one_thread():
+        with one_of_torch():
             for start in range(0, len(codes), _ROWS):
                 rows = torch.from_numpy(codes[start : start + _ROWS].astype(np.int64))
                 latent = self._network.entries(rows)[:books].sum(dim=0)
@@ -133,14 +133,3 @@ class RqVae:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{path} is no RQ-VAE: {reason}") from None
         return cls(network)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: sums over several round otherwise, and training would make other codebooks."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from clairo import log, rng
 from clairo.codes.residual import ResidualKMeans
-from clairo.codes.rq_vae import Network, RqVae, one_thread
+from clairo.codes.rq_vae import Network, RqVae
+from clairo.threads import one_of_torch
 
 Gradient = Literal["straight-through", "rotation"]
 
@@ -69,7 +70,7 @@ def train(
         name: of the vectors, shown beside the progress.
     """
     data = torch.from_numpy(np.ascontiguousarray(vectors))
-    with one_thread(), log.step(f"train RQ-VAE of {name}", total=steps) as step:
+    with one_of_torch(), log.step(f"train RQ-VAE of {name}", total=steps) as step:
         training = _Training(
             data, _network(data, hidden, latent, books, values, seed), learning_rate, steps, seed
         )

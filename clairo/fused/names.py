@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from clairo.artifacts import store
-from clairo.config import FusedConfig
+from clairo.config import MODES, FusedConfig
 from clairo.errors import InputError
 from clairo.fused.fusion import concatenates
-
-_MODES = ("fused", "separate", "both")
 
 
 def modalities(cfg: FusedConfig, embeddings: Path) -> tuple[str, ...]:
@@ -16,7 +14,7 @@ def modalities(cfg: FusedConfig, embeddings: Path) -> tuple[str, ...]:
     Raises:
         InputError: every modality is off.
     """
-    if cfg.mode not in _MODES:
+    if cfg.mode not in MODES:
         return (cfg.mode,)
     if cfg.modalities is not None:
         return cfg.modalities

@@ -11,7 +11,6 @@ test events are never read. The head starts as the identity.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from clairo import log, rng
 from clairo.errors import InputError
 from clairo.fused.head import Head, directions
 from clairo.fused.pairs import Pairs, looks, ranks
+from clairo.threads import one_of_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def tune(
     mean = embedding.vectors[embedding.present & sequences.training_items()].mean(axis=0, dtype=np.float64)
     given = np.zeros_like(embedding.vectors)
     given[embedding.present] = directions(embedding.vectors[embedding.present], mean.astype(np.float32))
-    with _one_thread():
+    with one_of_torch():
         layers, course = _fit(cfg, name, given, data, seed)
     head = Head(mean.astype(np.float32), *layers)
     after = head.tuned(name, embedding).vectors
@@ -244,16 +244,3 @@ def _copied(layers: list[tuple[Tensor, Tensor]]) -> list[tuple[NDArray[np.float3
 def _batches(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Parts of about equal length, none longer than `size`: a short last batch would have few negatives."""
     yield from np.array_split(rows, -(-len(rows) // size))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums over several threads are rounded in another order on every machine."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
