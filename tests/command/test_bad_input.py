@@ -144,7 +144,7 @@ def no_pictures_for_image_mode(w: Any) -> Any:
 
 
 def no_pictures_for_both(w: Any) -> Any:
-    return w.run(fused__mode="separate")
+    return w.run(fused__mode="separate", fused__modalities=["text", "image"])
 
 
 def missing_picture_folder(w: Any) -> Any:
