@@ -1,73 +1,23 @@
-"""A grid: cells that differ in a few options from one base, in one TOML file.
+"""A grid that can be run: from what a grid file holds to a whole configuration for each cell and seed."""
 
-title = "Text and image"
-config = "shop"                 # a preset's name, or a configuration file beside this one
-seeds = [0, 1, 2]
-baseline = "text"               # every other cell is compared with it
-pairs = [["both", "shuffled"]]  # further comparisons, first minus second
-
-[set]                           # for all cells
-model.epochs = 20
-
-[cells.text]                    # what this cell has of its own
-fused.mode = "text"
-codes.books = { times = 2 }     # twice what the base has
-
-[cells.both]
-seeds = [0]                     # other seeds than the rest
-
-[axes]                          # further cells, one for each combination of the axes' values
-"codes.values" = [16, 32]
-[axes.order.random]             # or values with names, each a few options
-codes.disambiguation = "random"
-"""
-
-import difflib
-import importlib.resources
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Self
-
-from pydantic import Field, ValidationError
+from typing import Any, Self
 
 from clairo import config as configuration
+from clairo.ablation.grid_file import cells_of, near, read
 from clairo.artifacts.store import digest
-from clairo.config import Config, Natural, Positive, Section
+from clairo.config import Config, Section
 from clairo.errors import ConfigError
 
-_GRIDS = "clairo.ablation"
+Side = tuple[str, str | None]
+"""A cell, and a system of its runs: None is the one that each recommends by, the model or its blend."""
+
 _OWN = ("seeds", "about")  # keys of a cell that are no section of the configuration
-
-
-class GridFile(Section):
-    """What a grid file may hold."""
-
-    title: str | None = None
-    """Heading of the page; the file's name if left out."""
-    about: str = ""
-    """What the grid asks, in a sentence or two."""
-    config: str = "shop"
-    """A preset's name, or a configuration file, relative to the grid's."""
-    data: Path | None = None
-    """Folder of the files that `config` names, relative to the grid file."""
-    seeds: Annotated[tuple[Natural, ...], Field(min_length=1)] = (0,)
-    """Every cell is run once with each."""
-    baseline: str | None = None
-    """The cell that the others are compared with; the first if left out."""
-    pairs: tuple[tuple[str, str], ...] = ()
-    """Cells to compare beside that, first minus second; `CELL:item2item` stands for a rival of a cell."""
-    resamples: Positive = 2000
-    """Bootstrap resamples of users behind the intervals of differences."""
-    set: dict[str, Any] = Field(default={})
-    """Options of all cells."""
-    cells: dict[str, dict[str, Any]] = Field(default={})
-    """Cells by name: each its own options, and `seeds` and `about` if it wants them."""
-    axes: dict[str, Any] = Field(default={})
-    """Their product makes further cells."""
+_LONGEST_FOLDER = 200  # bytes; file systems end at 255, and some add to it
+_Layer = tuple[Mapping[str, Any], Path]  # options, and the folder that their paths start from
 
 
 @dataclass(frozen=True)
@@ -103,7 +53,7 @@ class Grid:
         base: the configuration's name or file.
         cells: in order; there is at least one.
         baseline: name of the cell that the others are compared with.
-        pairs: (cell, system) twice, compared beside that.
+        pairs: two sides each, compared beside that.
         resamples: behind the intervals.
     """
 
@@ -113,7 +63,7 @@ class Grid:
     base: str
     cells: tuple[Cell, ...]
     baseline: str
-    pairs: tuple[tuple[tuple[str, str], tuple[str, str]], ...]
+    pairs: tuple[tuple[Side, Side], ...]
     resamples: int
 
     @classmethod
@@ -132,23 +82,18 @@ class Grid:
             source: file or name.
             config: another base than the file's.
             data: another folder of its files.
-            seeds: others than the file's, for all cells.
+            seeds: others than the file's; a cell with seeds of its own keeps those.
             overrides: `section.key=value` for all cells; what a cell has of its own comes on top of them.
 
         Raises:
             ConfigError: no such file, an unknown key, or a cell whose options do not hold.
         """
-        file, folder = _read(source)
+        file, folder = read(source)
         base = config or _beside(file.config, folder)
-        place = data or (folder / file.data if file.data else None)
-        shared = _resolved(file.set, configuration.layered(base, [], data=place), f"{source}, set")
-        common = [(shared, folder), (configuration.typed(overrides), Path.cwd())]
-        common += _one_shop(configuration.layered(base, common, data=place))
-        own = _cells(file, source)
-        made = [
-            _cell(name, table, [*common], folder, base, place, tuple(seeds or ()) or file.seeds, source)
-            for name, table in own.items()
-        ]
+        place = _folder(data or (folder / file.data if file.data else None), source)
+        below = _shared(file.set, folder, overrides, _Below(base, place), source)
+        own, usual = cells_of(file, source), tuple(seeds or ()) or file.seeds
+        made = [_cell(name, table, below, folder, usual, source) for name, table in own.items()]
         _check_folders(made, source)
         return cls(
             name=Path(source).stem,
@@ -157,14 +102,9 @@ class Grid:
             base=base,
             cells=tuple(made),
             baseline=_known(file.baseline or made[0].name, own, f"{source}: baseline"),
-            pairs=tuple((_side(a, own, source), _side(b, own, source)) for a, b in file.pairs),
+            pairs=tuple(_pair(pair, own, f"{source}: pairs") for pair in file.pairs),
             resamples=file.resamples,
         )
-
-
-def names() -> list[str]:
-    """Names of the grids in the package."""
-    return sorted(entry.name[:-5] for entry in _folder().iterdir() if entry.name.endswith(".toml"))
 
 
 def config_digest(config: Config) -> str:
@@ -178,136 +118,87 @@ def config_digest(config: Config) -> str:
     )
 
 
-def _folder() -> Any:
-    return importlib.resources.files(_GRIDS) / "grids"
+@dataclass(frozen=True)
+class _Below:
+    """What lies under the options of a cell."""
+
+    base: str
+    data: Path | None
+    layers: tuple[_Layer, ...] = ()
+
+    def config(self, *layers: _Layer) -> Config:
+        """The whole configuration, with more layers on top."""
+        return configuration.layered(self.base, [*self.layers, *layers], data=self.data)
 
 
-def _read(source: str) -> tuple[GridFile, Path]:
-    path, folder = Path(source), Path.cwd()
-    if source in names() and path.suffix != ".toml":
-        text = (_folder() / f"{source}.toml").read_text("utf-8")
-    elif path.is_file():
-        try:
-            text, folder = path.read_text("utf-8"), path.resolve().parent
-        except UnicodeDecodeError:
-            raise ConfigError(f"{source}: not a text file in UTF-8") from None
-    else:
-        raise ConfigError(f"no grid file or grid named {source!r}", hint=_near(source, names(), "grids"))
+def _shared(
+    table: Mapping[str, Any], folder: Path, overrides: Iterable[str], bare: _Below, source: str
+) -> _Below:
+    """Options of all cells on top of the base: those of the file, then those that were typed."""
+    typed, where = configuration.typed(overrides), f"{source}, set"
+    for layer, named in ((table, where), (typed, "--set")):
+        if "seed" in layer:
+            raise ConfigError(f"{named}: seed is for the grid to set", hint="say seeds = [...], or --seeds")
+    layers = ((_resolved(table, bare.config(), where), folder), (typed, Path.cwd()))
+    below = _Below(bare.base, bare.data, layers)
     try:
-        return GridFile.model_validate(tomllib.loads(text)), folder
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not a TOML file: {error}") from None
-    except ValidationError as error:
-        told = [_explain(dict(problem), source) for problem in error.errors()]
-        raise ConfigError("\n".join(told)) from None
+        below.config()
+    except ConfigError as error:
+        raise _told(error, f"{where} and --set" if typed else where) from None
+    return below
 
 
-def _explain(problem: Mapping[str, Any], source: str) -> str:
-    name = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"{source}: unknown key {name!r}; {_near(name, list(GridFile.model_fields), 'keys')}"
-    return f"{source}: {name} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _near(word: str, known: list[str], noun: str) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"{noun}: {', '.join(known)}"
+def _told(error: ConfigError, where: str) -> ConfigError:
+    message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
+    return ConfigError(message, hint=error.hint)
 
 
 def _beside(config: str, folder: Path) -> str:
     return str(folder / config) if config.endswith(".toml") else config
 
 
-def _one_shop(base: Config) -> list[tuple[dict[str, Any], Path]]:
+def _folder(data: Path | None, source: str) -> Path | None:
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"{source}: data: there is no folder {data}")
+    return data
+
+
+def _one_shop(config: Config, seed: int) -> dict[str, Any]:
     """One shop for all seeds: users can only be compared with themselves."""
-    if base.reviews.source != "shop" or base.reviews.shop.seed is not None:
-        return []
-    return [({"reviews": {"shop": {"seed": base.seed}}}, Path.cwd())]
-
-
-def _cells(file: GridFile, source: str) -> dict[str, dict[str, Any]]:
-    """Options of each cell by its name: the named ones, then the product of the axes."""
-    cells = dict(file.cells)
-    if file.axes:
-        axes = [axis for name, table in file.axes.items() for axis in _axes(name, table, source)]
-        for values in product(*axes):
-            name = " / ".join(label for label, _ in values)
-            merged: dict[str, Any] = {}
-            for _, table in values:
-                merged = configuration.merged(merged, table)
-            if name in cells:
-                raise ConfigError(f"{source}: the axes make a second cell {name!r}")
-            cells[name] = merged
-    if not cells:
-        raise ConfigError(f"{source} has no cells", hint="name some under [cells.NAME], or give [axes]")
-    return cells
-
-
-def _axes(name: str, table: Any, source: str) -> list[list[tuple[str, dict[str, Any]]]]:
-    """The axes that an entry of `[axes]` stands for, as labels and options.
-
-    `"codes.values" = [...]` is one; the same without quotes arrives as nested tables, and can hold several.
-    """
-    if isinstance(table, list):
-        *sections, key = name.split(".")
-        if not sections or not table:
-            raise ConfigError(f"{source}: axes.{name} needs section.key = [value, ...]")
-        return [[(f"{key} {_word(value)}", _nested([*sections, key], value)) for value in table]]
-    if not isinstance(table, dict) or not table:
-        raise ConfigError(f"{source}: axes.{name} is neither a list of values nor a table of named ones")
-    if name.partition(".")[0] in Config.model_fields:
-        return [axis for key, inner in table.items() for axis in _axes(f"{name}.{key}", inner, source)]
-    for label, options in table.items():
-        if not isinstance(options, dict):
-            raise ConfigError(f"{source}: axes.{name}.{label} is no table of options")
-    return [list(table.items())]
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _nested(keys: list[str], value: Any) -> dict[str, Any]:
-    for key in reversed(keys):
-        value = {key: value}
-    return dict(value)
+    drawn = config.reviews.source == "shop" and config.reviews.shop.seed is None
+    return {"reviews": {"shop": {"seed": seed}}} if drawn else {}
 
 
 def _cell(
-    name: str,
-    table: dict[str, Any],
-    common: list[tuple[Mapping[str, Any], Path]],
-    folder: Path,
-    base: str,
-    data: Path | None,
-    seeds: tuple[int, ...],
-    source: str,
+    name: str, table: dict[str, Any], below: _Below, folder: Path, seeds: tuple[int, ...], source: str
 ) -> Cell:
     where = f"{source}, cell {name!r}"
     own = {key: value for key, value in table.items() if key not in _OWN}
     for key in own:
         if key not in Config.model_fields or key == "seed":
             known = [*_OWN, *(field for field in Config.model_fields if field != "seed")]
-            raise ConfigError(f"{where}: unknown key {key!r}; {_near(key, known, 'keys')}")
+            raise ConfigError(f"{where}: unknown key {key!r}; {near(key, known, 'keys')}")
+    about = table.get("about", "")
+    if not isinstance(about, str):
+        raise ConfigError(f"{where}: about = {about!r} is no text")
     seeds = _seeds(table.get("seeds", seeds), where)
     try:
-        options = _resolved(own, configuration.layered(base, common, data=data), where)
+        under = below.config()
+        options = _resolved(own, under, where)
+        shop = _one_shop(below.config((options, folder)), under.seed)
         configs = {
-            seed: configuration.layered(
-                base, [*common, (options, folder), ({"seed": seed}, folder)], data=data
-            )
-            for seed in seeds
+            seed: below.config((options, folder), (shop, folder), ({"seed": seed}, folder)) for seed in seeds
         }
     except ConfigError as error:
-        message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
-        raise ConfigError(message, hint=error.hint) from None
-    return Cell(name, str(table.get("about", "")), options, configs)
+        raise _told(error, where) from None
+    return Cell(name, about, options, configs)
 
 
 def _seeds(seeds: Any, where: str) -> tuple[int, ...]:
     whole = isinstance(seeds, list | tuple) and all(type(seed) is int and seed >= 0 for seed in seeds)
     if not whole or not seeds or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"{where}: seeds = {seeds!r} is no list of different whole numbers from 0")
+        shown = list(seeds) if isinstance(seeds, tuple) else seeds
+        raise ConfigError(f"{where}: seeds = {shown!r} is no list of different whole numbers from 0")
     return tuple(seeds)
 
 
@@ -317,18 +208,33 @@ def _resolved(table: Mapping[str, Any], below: Any, where: str) -> dict[str, Any
     for key, value in table.items():
         under = getattr(below, key, None)
         if isinstance(value, dict) and value.keys() == {"times"} and not isinstance(under, Section):
-            if not isinstance(under, int | float) or not isinstance(value["times"], int | float):
-                raise ConfigError(f"{where}: {key} = {{ times = {value['times']} }}: {under!r} is no number")
-            number = under * value["times"]
-            found[key] = round(number) if isinstance(under, int) and number == round(number) else number
+            found[key] = _times(under, value["times"], f"{where}: {key}")
         else:
             found[key] = _resolved(value, under, where) if isinstance(value, dict) else value
     return found
 
 
+def _times(under: Any, times: Any, where: str) -> float:
+    """The product, whole where `under` is; whether the option takes it is seen later."""
+    for value in (under, times):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"{where} = {{ times = {times} }}: {value!r} is no number")
+    number = under * times
+    if isinstance(under, int) and float(number).is_integer():
+        return int(number)
+    return float(number)
+
+
 def _check_folders(cells: list[Cell], source: str) -> None:
+    """Refuse names that make no folder, or one that another cell has."""
     seen: dict[str, str] = {}
     for cell in cells:
+        if not cell.name.strip() or not cell.name.isprintable():
+            raise ConfigError(f"{source}: cell {cell.name!r} needs a name that can be read on one line")
+        if len(cell.folder.encode()) > _LONGEST_FOLDER:
+            raise ConfigError(
+                f"{source}: the name of cell {cell.name[:40]!r}... is too long for a folder; shorten it"
+            )
         other = seen.setdefault(cell.folder.lower(), cell.name)
         if other != cell.name:
             raise ConfigError(f"{source}: cells {other!r} and {cell.name!r} would share a folder; rename one")
@@ -336,15 +242,22 @@ def _check_folders(cells: list[Cell], source: str) -> None:
 
 def _known(name: str, cells: Mapping[str, Any], where: str) -> str:
     if name not in cells:
-        raise ConfigError(f"{where}: no cell {name!r}; {_near(name, list(cells), 'cells')}")
+        raise ConfigError(f"{where}: no cell {name!r}; {near(name, list(cells), 'cells')}")
     return name
 
 
-def _side(side: str, cells: Mapping[str, Any], source: str) -> tuple[str, str]:
+def _pair(pair: tuple[str, str], cells: Mapping[str, Any], where: str) -> tuple[Side, Side]:
+    first, second = _side(pair[0], cells, where), _side(pair[1], cells, where)
+    if first == second:
+        raise ConfigError(f"{where}: {pair[0]!r} is paired with itself")
+    return first, second
+
+
+def _side(side: str, cells: Mapping[str, Any], where: str) -> Side:
     """Cell and system of `CELL` or `CELL:SYSTEM`."""
-    from clairo.report.rankings import FILES
+    from clairo.report.rankings import FILES_BLENDED
 
     cell, colon, system = side.rpartition(":")
-    if colon and side not in cells and system in FILES:
-        return _known(cell, cells, f"{source}: pairs"), system
-    return _known(side, cells, f"{source}: pairs"), "model"
+    if colon and side not in cells and system in FILES_BLENDED:
+        return _known(cell, cells, where), system
+    return _known(side, cells, where), None

@@ -79,6 +79,8 @@ def test_paths_start_from_the_grid_those_typed_from_here_and_those_of_data_from_
     assert found.embeddings.text.vectors == folder / "text.npy"
     assert found.embeddings.image.folder == folder / "pictures"
     assert found.vocabulary.start_from == tmp_path / "old.json"
+    (folder / "there").mkdir()
+    (tmp_path / "data").mkdir()
     beside = load(f'data = "there"\n{text}').cells[0].configs[0]
     assert beside.embeddings.text.vectors == folder / "there" / "text.npy"
     elsewhere = load(text, data=tmp_path / "data").cells[0].configs[0]
@@ -134,11 +136,16 @@ def test_all_seeds_of_a_shop_have_the_same_users(load: Any) -> None:
     assert [config.reviews.shop.seed for config in cell.configs.values()] == [0, 0]
     cell = load('config = "shop"\nseeds = [0, 1]\n[set]\nreviews.shop.seed = 9\n[cells.a]').cells[0]
     assert [config.reviews.shop.seed for config in cell.configs.values()] == [9, 9]
+    own = "reviews.source = 'shop'\nsequences.source = 'reviews'"
+    cell = load(f'config = "base.toml"\nseeds = [0, 1]\n[cells.a]\n{own}').cells[0]
+    assert [config.reviews.shop.seed for config in cell.configs.values()] == [3, 3]
 
 
 def test_pairs_name_cells_and_rivals(load: Any) -> None:
     grid = load('config = "base.toml"\npairs = [["a", "b"], ["b", "a:item2item"]]\n[cells.a]\n[cells.b]')
-    assert grid.pairs == ((("a", "model"), ("b", "model")), (("b", "model"), ("a", "item2item")))
+    assert grid.pairs == ((("a", None), ("b", None)), (("b", None), ("a", "item2item")))
+    grid = load('config = "base.toml"\npairs = [["a", "a:model"], ["a:blend", "a:model"]]\n[cells.a]')
+    assert grid.pairs == ((("a", None), ("a", "model")), (("a", "blend"), ("a", "model")))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,19 @@ def test_pairs_name_cells_and_rivals(load: Any) -> None:
         ("[cells.a]\nseeds = [1, 1]", r"cell 'a': seeds = \[1, 1\]"),
         ("[cells.a]\nseeds = [-1]", r"cell 'a': seeds = \[-1\]"),
         ("[cells.a]\nfused.mode = { times = 2 }", "cell 'a': mode = .*'separate' is no number"),
-        ("[set]\nmodel.epoch = 2\n[cells.a]", r"unknown key 'model.epoch'; did you mean 'epochs'\?"),
+        ("[set]\nmodel.epoch = 2\n[cells.a]", r"set: .*unknown key 'model.epoch'; did you mean 'epochs'\?"),
+        ("[set]\nseed = 2\n[cells.a]", "set: seed is for the grid to set"),
+        ("[cells.a]\nabout = 3", "cell 'a': about = 3 is no text"),
+        ("[cells.a]\ncodes.books = { times = inf }", "cell 'a': .*codes.books = inf"),
+        ("[cells.a]\ncodes.books = { times = nan }", "cell 'a': .*codes.books = nan"),
+        ("[cells.a]\ncodes.books = { times = 1.3 }", "cell 'a': .*codes.books = 2.6"),
+        ("[cells.a]\ncodes.books = { times = '2' }", "cell 'a': books = .*'2' is no number"),
+        ("[cells.a]\nmodel.permute = { times = 2 }", "cell 'a': permute = .*True is no number"),
+        ("pairs = [['a', 'a']]\n[cells.a]", "pairs: 'a' is paired with itself"),
+        ("data = 'nowhere'\n[cells.a]", "data: there is no folder .*nowhere"),
+        ("[cells.' ']", "needs a name"),
+        ("[cells.\"a\\nb\"]", "needs a name that can be read on one line"),
+        (f"[cells.{'a' * 300}]", "too long for a folder"),
         ("baseline = 'b'\n[cells.ab]", r"baseline: no cell 'b'; did you mean 'ab'\?"),
         ("pairs = [['a', 'c']]\n[cells.a]", "pairs: no cell 'c'; cells: a"),
         ("pairs = [['a', 'a:oracle']]\n[cells.a]", "pairs: no cell 'a:oracle'"),
@@ -172,6 +191,17 @@ def test_pairs_name_cells_and_rivals(load: Any) -> None:
 def test_what_is_wrong_is_named(load: Any, text: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         load(f'config = "base.toml"\n{text}')
+
+
+def test_what_is_typed_wrongly_is_named(load: Any, tmp_path: Path) -> None:
+    text = 'config = "base.toml"\n[cells.a]'
+    with pytest.raises(ConfigError, match="--set: seed is for the grid to set"):
+        load(text, overrides=["seed=1"])
+    with pytest.raises(ConfigError, match=r"and --set: .*unknown key 'model.epoch'"):
+        load(text, overrides=["model.epoch=1"])
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not a text file"):
+        Grid.load(str(tmp_path / "binary.toml"))
 
 
 def test_an_unknown_grid_is_told_the_nearest_name() -> None:
