@@ -15,6 +15,7 @@ from clairo.ablation.results import Results
 from clairo.ablation.run import Run, runs_of
 from clairo.artifacts.store import Store, write_json, write_text
 from clairo.errors import ClairoError, InputError
+from clairo.report.bootstrap import MODEL
 from clairo.report.parts import duration
 
 JSON, MARKDOWN, HTML, TABLE = "ablation.json", "ablation.md", "ablation.html", "runs.parquet"
@@ -23,7 +24,7 @@ _SCHEMA = pl.Schema(
         "cell": pl.String,
         "seed": pl.Int64,
         "digest": pl.String,  # of the configuration
-        "system": pl.String,  # model or a rival
+        "system": pl.String,  # blend, model or a rival
         "condition": pl.String,  # validation, test or masked
         "metric": pl.String,
         "value": pl.Float64,
@@ -73,15 +74,18 @@ def ablate(
         shared: where stages are shared, `out/shared` if left out; grids that share it share their stages.
 
     Raises:
-        InputError: `out` cannot be written, or another process works in it.
+        InputError: `out` cannot be written, or another process works in it; `jobs` or `threads` below 1.
     """
+    for name, number in (("jobs", jobs), ("threads", threads)):
+        if number is not None and number < 1:
+            raise InputError(f"{name} = {number} is below 1")
     if processes.count() > 1:
         raise InputError(
             "a grid starts its own processes", hint="type it without torchrun or accelerate launch"
         )
     accelerator = _accelerator(grid)
     jobs = jobs or (1 if accelerator else max(1, _cores() // threads))
-    how = {"jobs": jobs, "threads": threads, "accelerator": accelerator}
+    how = {"cores": _cores(), "jobs": jobs, "threads": threads, "accelerator": accelerator}
     with Store(out).locked():
         work = _Work(out, Results(grid, runs_of(grid, out), how))
         waiting = work.look()
@@ -148,7 +152,8 @@ def _long(result: dict[str, Any]) -> pl.DataFrame:
     for name, cell in result["cells"].items():
         for run in cell["runs"]:
             if run["state"] == "done":
-                for system, found in {"model": run, **run["rivals"]}.items():
+                systems = {MODEL: run["alone"]} | {run["system"]: run} | run["rivals"]
+                for system, found in systems.items():
                     for condition in ("validation", "test", "masked"):
                         for metric, value in found.get(condition, {}).items():
                             rows.append((name, run["seed"], run["digest"], system, condition, metric, value))

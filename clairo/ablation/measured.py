@@ -8,6 +8,8 @@ from typing import Any
 from clairo.ablation.run import Run
 from clairo.artifacts.store import MANIFEST, Manifest, read_json
 from clairo.pipeline import needed
+from clairo.report.bootstrap import MODEL
+from clairo.report.rankings import BLEND
 
 METRICS = ("recall@5", "recall@10", "ndcg@5", "ndcg@10")
 CONDITIONS = ("validation", "test", "masked")
@@ -17,9 +19,9 @@ _COVERAGE = "coverage@10"
 def measured(run: Run) -> dict[str, Any]:
     """A finished run as a JSON-able value.
 
-    Holds `seed`, `digest` of the configuration, `report` (its fingerprint), metrics by condition, those of
-    `rivals`, `collisions`, minutes of all stages and of training, epochs, and of each stage fingerprint and
-    seconds.
+    Holds `seed`, `digest` of the configuration, `report` (its fingerprint), the `system` that it recommends
+    by with its metrics by condition, those of the model `alone` where that is a blend, those of `rivals`,
+    `collisions`, minutes of all stages and of training, epochs, and of each stage fingerprint and seconds.
     """
     report = read_json(run.folder / "report" / "report.json")
     manifests = {name: Manifest.load(run.folder / name / MANIFEST) for name in needed(run.config)}
@@ -30,11 +32,10 @@ def measured(run: Run) -> dict[str, Any]:
         "digest": run.digest,
         "folder": _relative(run.folder),
         "report": manifests["report"].fingerprint,
-        **{name: _metrics(report[name]) for name in CONDITIONS if name in report},
-        "rivals": {
-            rival: {name: _metrics(found[name]) for name in CONDITIONS if name in found}
-            for rival, found in report["baselines"].items()
-        },
+        "system": BLEND if BLEND in report else MODEL,
+        **_by_condition(report),
+        "alone": _by_condition(report.get(MODEL, {})),
+        "rivals": {rival: _by_condition(found) for rival, found in report["baselines"].items()},
         "collisions": manifests["codes"].summary.get("collisions"),
         "items": report["dataset"]["items"],
         "minutes": sum(manifest.seconds for manifest in manifests.values()) / 60,
@@ -90,8 +91,13 @@ def rivals(runs: Iterable[dict[str, Any]]) -> dict[str, dict[str, dict[str, floa
     return {rival: summary(metrics) for rival, metrics in found.items()}
 
 
-def _metrics(found: dict[str, Any]) -> dict[str, float]:
-    return {name: found[name] for name in (*METRICS, _COVERAGE) if name in found}
+def _by_condition(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    names = (*METRICS, _COVERAGE)
+    return {
+        condition: {name: found[condition][name] for name in names if name in found[condition]}
+        for condition in CONDITIONS
+        if condition in found
+    }
 
 
 def _relative(folder: Path) -> str:

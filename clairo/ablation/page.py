@@ -1,5 +1,6 @@
 """A grid's page and its Markdown twin, from the grid's JSON alone."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,11 +23,11 @@ def html(result: dict[str, Any]) -> str:
 
 def markdown(result: dict[str, Any]) -> str:
     """The same in Markdown, without the chart."""
-    parts = [f"# {result['title']}", lead(result)]
+    parts = [f"# {_plain(result['title'])}", _plain(lead(result))]
     for section in _sections(result):
         parts.append(f"## {section.title}")
         if section.text:
-            parts.append("\n".join(f"- {sentence}" for sentence in section.text))
+            parts.append("\n".join(f"- {_plain(sentence)}" for sentence in section.text))
         parts += [_table(block) for block in section.blocks if isinstance(block, Table)]
     return "\n\n".join(parts) + "\n"
 
@@ -45,7 +46,7 @@ def _sections(result: dict[str, Any]) -> Iterator[Section]:
         "results",
         "Results",
         text=[*_asked(result), *_verdicts(result)],
-        blocks=[*(tables.metrics(result, name) for name in _order(shown)), *chart],
+        blocks=[*(tables.metrics(result, name) for name in tables.order(shown)), *chart],
     )
     gaps = {table.caption: table for table in tables.differences(result)}
     if gaps:
@@ -57,11 +58,6 @@ def _sections(result: dict[str, Any]) -> Iterator[Section]:
     yield Section("cells", "Cells", blocks=[tables.options(result)])
 
 
-def _order(shown: list[str]) -> list[str]:
-    """Test first: that is what is asked of a recommender."""
-    return sorted(shown, key=lambda name: name == "validation")
-
-
 def _has(cell: dict[str, Any], condition: str) -> bool:
     return f"{condition} {_METRIC}" in cell["figures"]
 
@@ -70,7 +66,10 @@ def _asked(result: dict[str, Any]) -> Iterator[str]:
     if result["about"]:
         yield result["about"]
     if result["rivals_differ"]:
-        yield ("Rivals are not the same in all cells: their data differ. Those shown are of the baseline.")
+        yield (
+            "Rivals are not the same in all cells with the same seed: their data or users differ. Those "
+            "shown are of the baseline."
+        )
 
 
 def _verdicts(result: dict[str, Any]) -> Iterator[str]:
@@ -84,14 +83,15 @@ def _verdicts(result: dict[str, Any]) -> Iterator[str]:
             low, high = map(signed, gap["interval"])
             yield (
                 f"{entry['first']} is {words[gap['verdict']]} {entry['second']} on test: NDCG@10 "
-                f"{signed(gap['difference'])} [{low}, {high}], seeds {', '.join(map(str, entry['seeds']))}."
+                f"{signed(gap['difference'])} [{low}, {high}], {_seeds(entry['seeds'])}."
             )
 
 
 def _method(result: dict[str, Any]) -> Iterator[str]:
     yield (
-        "A user counts with the average over the seeds that both sides have finished. Intervals are over "
-        f"{result['resamples']:,} paired resamples of users, and say nothing of other seeds."
+        "First minus second on the users that both have, averaged over the seeds that both have finished. "
+        f"Intervals are over {result['resamples']:,} paired resamples of users, each with all its seeds, and "
+        "say nothing of other seeds."
     )
     yield (
         "A difference is inside the noise where its interval holds 0, or where some seed's difference has "
@@ -101,22 +101,35 @@ def _method(result: dict[str, Any]) -> Iterator[str]:
 
 def _how(result: dict[str, Any]) -> str:
     how = result["how"]
-    versions = ", ".join(f"{name} {result['versions'].get(name)}" for name in ("clairo", "python", "torch"))
-    where = how["accelerator"] or f"{how['cores']} cores"
-    jobs = f"{how['jobs']} at a time with {how['threads']} threads each"
-    return f"On {how['machine']}, {where}, {jobs}; {versions}."
+    where = how["accelerator"] or _counted(how["cores"], "core")
+    jobs = f"{_counted(how['jobs'], 'run')} at a time with {_counted(how['threads'], 'thread')} each"
+    versions = [
+        f"{name} {' and '.join(result['versions'][name])}"
+        for name in ("clairo", "python", "torch")
+        if name in result["versions"]
+    ]
+    made = f" Finished runs are of {', '.join(versions)}." if versions else ""
+    return f"The last call was on {how['machine']}, {where}, {jobs}.{made}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _failures(result: dict[str, Any]) -> Iterator[str]:
     for name, cell in result["cells"].items():
         for run in cell["runs"]:
             if run["state"] == "failed":
-                yield f"{name}, seed {run['seed']}: {run['message']}"
+                yield f"{name}, seed {run['seed']}: {'; '.join(run['message'].splitlines())}"
 
 
 def _chart(result: dict[str, Any], shown: list[str]) -> Figure:
     cells, series = result["cells"], []
-    for condition in _order(shown):
+    for condition in tables.order(shown):
         found = [cell["figures"].get(f"{condition} {_METRIC}") for cell in cells.values()]
         spans = [
             [entry["mean"] - entry["sd"], entry["mean"] + entry["sd"]] if entry and entry["sd"] else None
@@ -133,5 +146,12 @@ def _chart(result: dict[str, Any], shown: list[str]) -> Figure:
 def _table(table: Table) -> str:
     lines = [table.columns, ["---", *("---:" if not table.words else "---" for _ in table.columns[1:])]]
     lines += table.rows
-    rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
+    rows = [
+        "| " + " | ".join(_plain(str(cell)).replace("|", "\\|") for cell in line) + " |" for line in lines
+    ]
     return f"{table.caption}\n\n" + "\n".join(rows)
+
+
+def _plain(text: str) -> str:
+    """Text on one line that Markdown takes for no tags and no emphasis."""
+    return re.sub(r"([\\`*<&])", r"\\\1", " ".join(text.split()))

@@ -1,19 +1,16 @@
 """The results of a grid: from finished runs to one JSON-able value, updated as runs come in."""
 
-import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clairo.ablation.grid import Cell, Grid
+from clairo.ablation.grid import Cell, Grid, Side
 from clairo.ablation.measured import CONDITIONS, failed, measured, rivals, summary
 from clairo.ablation.run import Run
 from clairo.errors import InputError
-from clairo.report.bootstrap import LEVEL, MODEL
+from clairo.report.bootstrap import LEVEL
 from clairo.report.seeds import compare_seeds
-
-Side = tuple[str, str]
 
 
 @dataclass
@@ -23,7 +20,7 @@ class Results:
     Attributes:
         grid: the grid.
         runs: all of them.
-        how: jobs, threads and accelerator that the runs are made with.
+        how: cores, and jobs, threads and accelerator, that runs are made with in this call.
     """
 
     grid: Grid
@@ -50,13 +47,12 @@ class Results:
             "baseline": grid.baseline,
             "level": LEVEL,
             "resamples": grid.resamples,
-            "how": self.how
-            | {"cores": os.cpu_count(), "machine": f"{platform.system()} {platform.machine()}"},
-            "versions": next((run["versions"] for run in self._done.values()), {}),
+            "how": self.how | {"machine": f"{platform.system()} {platform.machine()}"},
+            "versions": self._versions(),
             "cells": {cell.name: self._cell(cell) for cell in grid.cells},
             "rivals": rivals(base),
             "rivals_differ": self._rivals_differ(),
-            "differences": [self._gap((name, MODEL), (grid.baseline, MODEL)) for name in others],
+            "differences": [self._gap((name, None), (grid.baseline, None)) for name in others],
             "pairs": [self._gap(first, second) for first, second in grid.pairs],
         }
 
@@ -74,6 +70,7 @@ class Results:
             "seeds": [run["seed"] for run in done],
             "asked": len(runs),
             "figures": summary(done),
+            "alone": summary([run["alone"] for run in done]),
             "runs": [
                 {key: value for key, value in self._done[run.name].items() if key != "versions"}
                 if run.name in self._done
@@ -83,9 +80,18 @@ class Results:
         }
 
     def _rivals_differ(self) -> bool:
-        """Whether rivals, which no option of the model touches, are others in some cell: its data differ."""
-        test = [rivals(self._of(cell.name)) for cell in self.grid.cells if self._of(cell.name)]
-        return any(_means(found) != _means(test[0]) for found in test)
+        """Whether rivals, which no option of the model touches, are others in some cell of the same seed."""
+        found = [(run["seed"], _rounded(run["rivals"])) for run in self._done.values()]
+        of_seed = dict(found)
+        return any(rival != of_seed[seed] for seed, rival in found)
+
+    def _versions(self) -> dict[str, list[str]]:
+        """Those of each library that finished runs were made with."""
+        found: dict[str, set[str]] = {}
+        for run in self._done.values():
+            for library, version in run["versions"].items():
+                found.setdefault(library, set()).add(version)
+        return {library: sorted(versions) for library, versions in found.items()}
 
     def _gap(self, first: Side, second: Side) -> dict[str, Any]:
         """One side minus the other under every condition, over the seeds that both have finished."""
@@ -116,27 +122,28 @@ class Results:
         key = (first, second, made_of, condition)
         if key not in self._gaps:
             self._gaps[key] = compare_seeds(
-                self._folders(first, seeds),
-                self._folders(second, seeds),
+                self._folders(first, sides[0], seeds),
+                self._folders(second, sides[1], seeds),
                 condition=condition,
                 resamples=self.grid.resamples,
             )
         return self._gaps[key]
 
-    def _folders(self, side: Side, seeds: list[int]) -> list[tuple[Path, str]]:
+    def _folders(
+        self, side: Side, done: dict[int, dict[str, Any]], seeds: list[int]
+    ) -> list[tuple[Path, str]]:
         cell, system = side
         folders = {run.seed: run.folder for run in self.runs if run.cell.name == cell}
-        return [(folders[seed], system) for seed in seeds]
+        return [(folders[seed], system or done[seed]["system"]) for seed in seeds]
 
 
 def _name(side: Side) -> str:
     cell, system = side
-    return cell if system == MODEL else f"{cell}:{system}"
+    return cell if system is None else f"{cell}:{system}"
 
 
-def _means(found: dict[str, dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float]]:
-    """Rounded, as their own drawing of equals differs with the seed."""
-    return {
-        rival: {name: round(entry["mean"] or 0.0, 6) for name, entry in figures.items()}
-        for rival, figures in found.items()
-    }
+def _rounded(found: Any) -> Any:
+    """Nested metrics without the digits that another order of sums may change."""
+    if isinstance(found, dict):
+        return {name: _rounded(entry) for name, entry in found.items()}
+    return round(found, 9)

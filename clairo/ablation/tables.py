@@ -1,6 +1,6 @@
 """The tables of a grid's page, from its JSON; cells are plain text, for HTML and Markdown alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clairo.ablation.measured import CONDITIONS, METRICS
@@ -15,12 +15,13 @@ _PLAIN = "\N{ALMOST EQUAL TO}"
 
 def metrics(result: dict[str, Any], condition: str) -> Table:
     """Every cell under one condition, the rivals below."""
-    rows = [
-        [_head(name, result), *(_figure(cell["figures"], f"{condition} {metric}") for metric in METRICS)]
-        for name, cell in result["cells"].items()
-    ]
+    rows = []
+    for name, cell in result["cells"].items():
+        rows.append([_head(name, result), *_metrics(cell["figures"], condition)])
+        if cell["alone"]:
+            rows.append([f"{name}, the model alone", *_metrics(cell["alone"], condition)])
     rows += [
-        [SYSTEMS.get(rival, rival), *(_figure(figures, f"{condition} {metric}") for metric in METRICS)]
+        [SYSTEMS.get(rival, rival), *_metrics(figures, condition)]
         for rival, figures in result["rivals"].items()
         if any(f"{condition} {metric}" in figures for metric in METRICS)
     ]
@@ -31,6 +32,11 @@ def metrics(result: dict[str, Any], condition: str) -> Table:
         rows,
         ours=_head(result["baseline"], result),
     )
+
+
+def order(shown: Iterable[str]) -> list[str]:
+    """Conditions, test first: that is what is asked of a recommender."""
+    return sorted(shown, key=lambda name: name == "validation")
 
 
 def costs(result: dict[str, Any]) -> Table:
@@ -59,9 +65,13 @@ def costs(result: dict[str, Any]) -> Table:
 def differences(result: dict[str, Any]) -> Iterator[Table]:
     """By condition, every cell minus the baseline, and the pairs."""
     entries = [*result["differences"], *result["pairs"]]
-    for condition in CONDITIONS:
+    for condition in order(CONDITIONS):
         rows = [
-            [f"{entry['first']} \N{MINUS SIGN} {entry['second']}", *_gaps(entry[condition]), _scope(entry)]
+            [
+                f"{entry['first']} \N{MINUS SIGN} {entry['second']}",
+                *_gaps(entry[condition]),
+                *_scope(entry, condition),
+            ]
             for entry in entries
             if condition in entry
         ]
@@ -69,7 +79,7 @@ def differences(result: dict[str, Any]) -> Iterator[Table]:
             yield Table(
                 f"{CONDITION_NAMES[condition].capitalize()}: differences with {LEVEL:.0%} intervals over "
                 f"users; {_PLAIN} marks those inside the noise",
-                ["", *map(metric_name, METRICS), "seeds"],
+                ["", *map(metric_name, METRICS), "seeds", "users"],
                 rows,
             )
 
@@ -96,14 +106,18 @@ def _head(name: str, result: dict[str, Any]) -> str:
     return f"{name} (baseline)" if name == result["baseline"] and len(result["cells"]) > 1 else name
 
 
+def _metrics(figures: dict[str, Any], condition: str) -> Iterator[str]:
+    return (_figure(figures, f"{condition} {metric}") for metric in METRICS)
+
+
 def _figure(figures: dict[str, Any], key: str, digits: int = 4) -> str:
     found = figures.get(key)
     if found is None:
         return UNKNOWN
-    mean = f"{found['mean']:,.{digits}f}"
-    if not found["sd"]:
-        return mean
-    return f"{mean} \N{PLUS-MINUS SIGN} {found['sd']:,.{max(digits, 1)}f}"
+    if not found["sd"]:  # one seed, or the same with all
+        return f"{found['mean']:,.{digits}f}"
+    digits = max(digits, 1)  # of counts that differ
+    return f"{found['mean']:,.{digits}f} \N{PLUS-MINUS SIGN} {found['sd']:,.{digits}f}"
 
 
 def _minutes(figures: dict[str, Any], key: str) -> str:
@@ -119,5 +133,5 @@ def _gaps(found: dict[str, Any]) -> Iterator[str]:
         yield f"{mark}{signed(gap['difference'])} [{low}, {high}]"
 
 
-def _scope(entry: dict[str, Any]) -> str:
-    return ", ".join(map(str, entry["seeds"]))
+def _scope(entry: dict[str, Any], condition: str) -> list[str]:
+    return [", ".join(map(str, entry["seeds"])), f"{entry[condition]['users']:,}"]

@@ -70,40 +70,56 @@ def resampled_means(
     """
     rows, counts = np.unique(ranks, axis=0, return_counts=True)
     values = _values(rows, cutoffs)
-    flat = values.reshape(len(rows), -1)
-    chunk = max(1, _CELLS // len(rows))
-    drawn = [
-        rng.multinomial(len(ranks), counts / len(ranks), size=min(chunk, resamples - start)) @ flat
-        for start in range(0, resamples, chunk)
-    ]
-    means: NDArray[np.float64] = np.concatenate(drawn) / len(ranks)
+    means = _sums(values.reshape(len(rows), -1), counts, resamples, rng) / len(ranks)
     return means.reshape(resamples, *values.shape[1:])
 
 
 def mean_gaps(
     ranks: NDArray[np.int64],
-    first: NDArray[np.bool_],
+    there: NDArray[np.bool_],
     cutoffs: Sequence[int],
     *,
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[Any, NDArray[np.float64]]:
-    """The mean of some systems minus the mean of the others, resampled.
+    """First minus second system of several pairs, averaged over the pairs, resampled.
+
+    A resample takes a user with all pairs that have the user.
 
     Args:
-        ranks: (n_users, n_systems), -1 for absent.
-        first: (n_systems,) which systems are on the first side.
+        ranks: (n_users, n_pairs, 2), -1 for absent.
+        there: (n_users, n_pairs) which users a pair has; every pair has some.
         cutoffs: k of `recall@k` and `ndcg@k`.
         resamples: of users.
         rng: where the resamples come from.
 
     Returns:
         For each metric (all recalls, then all NDCGs) the interval of the difference as [low, high], and the
-        means of every system, (n_systems, n_metrics).
+        means of both systems over the users of each pair, (n_pairs, 2, n_metrics).
     """
-    drawn = resampled_means(ranks, cutoffs, resamples, rng)
-    gaps = drawn[:, first].mean(axis=1) - drawn[:, ~first].mean(axis=1)
-    return _bounds(gaps.round(_DECIMALS)), _values(ranks, cutoffs).mean(axis=0)
+    whole = np.concatenate([ranks.reshape(len(ranks), -1), there], axis=1)
+    rows, counts = np.unique(whole, axis=0, return_counts=True)
+    n_pairs = there.shape[1]
+    held = rows[:, -n_pairs:]
+    values = _values(rows[:, :-n_pairs].reshape(-1, n_pairs, 2), cutoffs) * held[:, :, None, None]
+    gaps = values[:, :, 0] - values[:, :, 1]
+    drawn = _sums(np.concatenate([gaps.reshape(len(rows), -1), held], axis=1), counts, resamples, rng)
+    users = np.maximum(drawn[:, -n_pairs:, None], 1)  # a resample may have none of a small pair
+    means = (drawn[:, :-n_pairs].reshape(resamples, n_pairs, -1) / users).mean(axis=1)
+    whole_means = np.tensordot(counts, values, axes=1) / (counts @ held)[:, None, None]
+    return _bounds(means.round(_DECIMALS)), whole_means
+
+
+def _sums(
+    values: NDArray[np.float64], counts: NDArray[np.int64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Sums of (n_rows, n) values over resamples of users, (resamples, n); `counts` users share a row."""
+    n, chunk = counts.sum(), max(1, _CELLS // len(counts))
+    drawn = [
+        rng.multinomial(n, counts / n, size=min(chunk, resamples - start)) @ values
+        for start in range(0, resamples, chunk)
+    ]
+    return np.concatenate(drawn)
 
 
 def _values(ranks: NDArray[np.int64], cutoffs: Sequence[int]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Two recipes side by side, each run with several seeds, on the users that all their runs have."""
+"""Two recipes side by side, each run with several seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from clairo.errors import InputError
 from clairo.report import users
 from clairo.report.bootstrap import LEVEL, mean_gaps
 from clairo.report.comparison import METRICS, condition_of, joined
@@ -26,54 +27,67 @@ def compare_seeds(
 ) -> dict[str, Any]:
     """Compare the averages over seeds, by paired bootstrap over users.
 
-    A user counts with the average of the metric over the runs of a side. The interval tells how the
-    difference would vary with other users and these same runs; how it varies with the seed, `by_seed` shows.
+    With each seed the two runs are compared on the users that both have, which may be others with another
+    seed where runs measure a sample. The difference is the average over seeds. The interval tells how it
+    would vary with other users and these same runs; how it varies with the seed, `by_seed` shows.
 
     Args:
-        first: run folder and system of each seed.
+        first: run folder and system of each seed; there is at least one.
         second: the same of the other side, in the same order of seeds.
         condition: `validation`, `test` or `masked`.
-        resamples: of users.
+        resamples: of users, each taken with all its seeds.
         seed: of the resamples.
 
     Returns:
-        `users`, `level`, `resamples`, and `metrics`: for each `first`, `second`, `difference`, its
-        `interval`, `by_seed`, and `verdict`: `above` or `below` where the interval lies on one side of 0 and
-        no seed's difference on the other, else `level`.
+        `users` (of any seed), `level`, `resamples`, and `metrics`: for each `first`, `second`, `difference`,
+        its `interval`, `by_seed`, and `verdict`: `above` or `below` where the interval lies on one side of 0
+        and no seed's difference on the other, else `level`.
 
     Raises:
-        InputError: a run has no such results, no user is in all runs, or a user has another target in another
-            run.
+        InputError: a run has no such results, two runs of a seed have no user in common, or a user has
+            another target in another run.
     """
-    sides = [*first, *second]
-    ranks = _ranks(sides, condition)
-    n = len(first)
-    columns = np.arange(len(sides)) < n
+    ranks, there = _ranks(list(zip(first, second, strict=True)), condition)
     drawn, means = mean_gaps(
-        ranks, columns, _CUTOFFS, resamples=resamples, rng=generator(seed, "compare seeds", condition)
+        ranks, there, _CUTOFFS, resamples=resamples, rng=generator(seed, "compare seeds", condition)
     )
-    found = {}
-    for place, name in enumerate(METRICS):
-        one, two = means[columns, place], means[~columns, place]
-        found[name] = _said(one, two, drawn[place])
+    found = {
+        name: _said(means[:, 0, place], means[:, 1, place], drawn[place])
+        for place, name in enumerate(METRICS)
+    }
     return {"users": len(ranks), "level": LEVEL, "resamples": resamples, "metrics": found}
 
 
-def _ranks(sides: list[tuple[Path, str]], condition: str) -> NDArray[np.int64]:
-    """Ranks from 0, -1 for absent, of the users that all sides have, (n_users, n_sides)."""
+def _ranks(
+    pairs: list[tuple[tuple[Path, str], tuple[Path, str]]], condition: str
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Ranks from 0, -1 for absent, (n_users, n_pairs, 2), and which users each pair has."""
     wanted = condition_of(condition)
-    tables = [users.read(run, wanted, system) for run, system in sides]
-    names = [f"{run}:{system}" for run, system in sides]
-    both = tables[0].select("user", "target", pl.col("rank").alias("0"))
-    for place, table in enumerate(tables[1:], 1):
-        right = table.select("user", "target", pl.col("rank").alias(str(place)))
-        both = joined(both, right, [names[0], names[place]]).drop("target_right")
-    return np.stack([users.from_0(both[str(place)]) for place in range(len(sides))], axis=1)
+    frames = []
+    for first, second in pairs:
+        tables = [users.read(run, wanted, system) for run, system in (first, second)]
+        frames.append(joined(tables[0], tables[1], [f"{run}:{system}" for run, system in (first, second)]))
+    everyone = pl.concat([frame.select("user", "target") for frame in frames]).unique().sort("user")
+    other = everyone.filter(pl.col("user").is_duplicated())
+    if other.height:
+        raise InputError(
+            f"{other['user'].n_unique()} users have another target with another seed (the first: "
+            f"{other['user'][0]!r})",
+            hint="seeds can be averaged where data and split are the same",
+        )
+    ranks = np.full((everyone.height, len(pairs), 2), -1, dtype=np.int64)
+    there = np.zeros((everyone.height, len(pairs)), dtype=np.bool_)
+    for place, frame in enumerate(frames):
+        rows = everyone["user"].search_sorted(frame["user"])
+        there[rows, place] = True
+        for side, column in enumerate(("rank", "rank_right")):
+            ranks[rows, place, side] = users.from_0(frame[column])
+    return ranks, there
 
 
 def _said(first: NDArray[np.float64], second: NDArray[np.float64], interval: list[float]) -> dict[str, Any]:
     """One metric's difference; `first` and `second` are means by seed."""
-    by_seed = (first - second).tolist() if len(first) == len(second) else []
+    by_seed = (first - second).tolist()
     low, high = interval
     verdict = "above" if low > 0 else "below" if high < 0 else "level"
     sign = {"above": 1, "below": -1, "level": 0}[verdict]

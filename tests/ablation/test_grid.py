@@ -172,7 +172,7 @@ def test_pairs_name_cells_and_rivals(load: Any) -> None:
         ("pairs = [['a', 'a']]\n[cells.a]", "pairs: 'a' is paired with itself"),
         ("data = 'nowhere'\n[cells.a]", "data: there is no folder .*nowhere"),
         ("[cells.' ']", "needs a name"),
-        ("[cells.\"a\\nb\"]", "needs a name that can be read on one line"),
+        ('[cells."a\\nb"]', "needs a name that can be read on one line"),
         (f"[cells.{'a' * 300}]", "too long for a folder"),
         ("baseline = 'b'\n[cells.ab]", r"baseline: no cell 'b'; did you mean 'ab'\?"),
         ("pairs = [['a', 'c']]\n[cells.a]", "pairs: no cell 'c'; cells: a"),

@@ -30,7 +30,7 @@ title = "Things <alone> | together"
 config = "things.toml"
 seeds = [0, 1]
 baseline = "two views"
-pairs = [["two views", "two views:item2item"]]
+pairs = [["two views", "two views:item2item"], ["one view", "one view:model"]]
 resamples = 200
 
 [set]
@@ -40,6 +40,7 @@ model.epochs = 1
 
 [cells."one view"]
 recommendations.views = 1
+recommendations.blend = 0.5
 seeds = [0]
 
 [cells."larger books"]
@@ -138,12 +139,15 @@ def test_the_table_is_that_of_the_runs(ablated: tuple[Path, Any]) -> None:
             assert rival == pytest.approx(by_seed[0]["baselines"]["item2item"][condition][metric])
     (gap,) = (entry for entry in result["differences"] if entry["first"] == "one view")
     assert gap["seeds"] == [0]
-    one = reports["one-view/seed-0"]["test"]["ndcg@10"]
+    blended, alone = (reports["one-view/seed-0"][name]["test"]["ndcg@10"] for name in ("blend", "model"))
+    assert blended != alone
     found = gap["test"]["metrics"]["ndcg@10"]
-    assert found["difference"] == pytest.approx(one - by_seed[0]["test"]["ndcg@10"])
+    assert found["difference"] == pytest.approx(blended - by_seed[0]["test"]["ndcg@10"])
     assert found["interval"][0] <= found["difference"] <= found["interval"][1]
     assert result["pairs"][0]["second"] == "two views:item2item"
     assert result["pairs"][0]["seeds"] == [0, 1]
+    gap = result["pairs"][1]["test"]["metrics"]["ndcg@10"]
+    assert gap["difference"] == pytest.approx(blended - alone)
     assert not result["rivals_differ"]
     digests = {run["digest"] for cell in result["cells"].values() for run in cell["runs"]}
     assert len(digests) == 4
@@ -151,8 +155,9 @@ def test_the_table_is_that_of_the_runs(ablated: tuple[Path, Any]) -> None:
     assert result["cells"]["one view"]["runs"][0]["digest"] == config_digest(saved)
     long = pl.read_parquet(out / "runs.parquet")
     assert set(long["digest"].to_list()) < digests
-    picked = long.filter(cell="one view", system="model", condition="test", metric="ndcg@10")
-    assert picked["value"].to_list() == [pytest.approx(one)]
+    for system, value in (("blend", blended), ("model", alone)):
+        picked = long.filter(cell="one view", system=system, condition="test", metric="ndcg@10")
+        assert picked["value"].to_list() == [pytest.approx(value)]
 
 
 def test_the_page_and_its_twin_hold_all_cells_escaped(ablated: tuple[Path, Any]) -> None:
@@ -165,7 +170,7 @@ def test_the_page_and_its_twin_hold_all_cells_escaped(ablated: tuple[Path, Any])
     for table in text.split("\n\n"):
         if table.startswith("| "):
             assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
-    for cell in ("two views (baseline)", "one view", "larger books", "item-to-item"):
+    for cell in ("two views (baseline)", "one view", "one view, the model alone", "larger books"):
         assert text.count(f"| {cell} |") >= 1
     assert "3 of 4 runs are finished" in text
 

@@ -16,8 +16,13 @@ from clairo.report.users import FILE, SCHEMA
 N = 400
 
 
-def write(folder: Path, ranks: NDArray[np.int64], targets: list[str] | None = None) -> tuple[Path, str]:
-    """A run whose model ranked the targets of test so, from 0, -1 for absent."""
+def write(
+    folder: Path,
+    ranks: NDArray[np.int64],
+    targets: list[str] | None = None,
+    some: NDArray[np.int64] | None = None,
+) -> tuple[Path, str]:
+    """A run whose model ranked the targets of test so, from 0, -1 for absent, for all users or `some`."""
     (folder / "report").mkdir(parents=True)
     frame = pl.DataFrame(
         {
@@ -37,6 +42,7 @@ def write(folder: Path, ranks: NDArray[np.int64], targets: list[str] | None = No
         },
         strict=False,
     )
+    frame = frame if some is None else frame[some]
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=len(folder.name))
     shuffled.cast(SCHEMA).write_parquet(folder / "report" / FILE)
     return folder, "model"
@@ -79,6 +85,31 @@ def test_users_count_with_their_average_over_seeds(tmp_path: Path) -> None:
     assert {gap["verdict"] for gap in turned["metrics"].values()} == {"below"}
 
 
+def test_each_seed_may_have_its_own_sample_of_users(tmp_path: Path) -> None:
+    """No user is lost that a seed has, and a user with both seeds is drawn with both."""
+    samples = [np.arange(0, 300), np.arange(250, N)]
+    ranks = [(drawn(1, 0.5), drawn(2, 0.35)), (drawn(3, 0.5), drawn(4, 0.35))]
+    sides = [
+        [write(tmp_path / f"{side} {seed}", ranks[seed][side], some=samples[seed]) for seed in (0, 1)]
+        for side in (0, 1)
+    ]
+    found = compare_seeds(sides[0], sides[1], condition="test", resamples=4000)
+    assert found["users"] == N
+    gaps = [metrics.recall(one, 10) - metrics.recall(other, 10) for one, other in ranks]
+    by_seed = [gap[some].mean() for gap, some in zip(gaps, samples, strict=True)]
+    gap = found["metrics"]["recall@10"]
+    assert gap["by_seed"] == pytest.approx(by_seed)
+    assert gap["difference"] == pytest.approx(np.mean(by_seed))
+    assert gap["first"] - gap["second"] == pytest.approx(gap["difference"])
+    rng, means = np.random.default_rng(0), []
+    for _ in range(4000):
+        users = rng.integers(0, N, N)
+        taken = [gaps[0][users[users < 300]], gaps[1][users[users >= 250]]]
+        means.append(np.mean([one.mean() for one in taken]))
+    ends = np.quantile(means, [0.025, 0.975])
+    assert gap["interval"] == pytest.approx(ends.tolist(), abs=0.1 * (ends[1] - ends[0]))
+
+
 def test_more_seeds_make_the_interval_narrower(tmp_path: Path) -> None:
     first = [write(tmp_path / f"first {i}", drawn(i, 0.4)) for i in range(6)]
     second = [write(tmp_path / f"second {i}", drawn(i + 6, 0.4)) for i in range(6)]
@@ -119,5 +150,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     other = write(tmp_path / "b", drawn(1, 0.5), targets=["another"] * N)
     with pytest.raises(InputError, match="another target"):
         compare_seeds([first], [other], condition="test", resamples=10)
+    with pytest.raises(InputError, match="400 users have another target with another seed"):
+        compare_seeds([first, other], [first, other], condition="test", resamples=10)
     with pytest.raises(InputError, match="masked"):
         compare_seeds([first], [first], condition="masked", resamples=10)
