@@ -2,6 +2,9 @@
 
 import errno
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Error numbers of a disk that has no room left."""
+
 
 class ClairoError(Exception):
     """Something went wrong that is not the user's doing (exit code 1)."""
@@ -44,6 +47,6 @@ def told(error: Exception) -> tuple[str, int] | None:
 
 def _fault(error: OSError) -> str:
     where = f": {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return f"the disk is full{where}\nhint: make room; the same command goes on from here"
     return f"{error.strerror or error}{where}"

@@ -127,7 +127,7 @@ def run(
 
     Raises:
         InputError: a stage found its input unusable; the artefacts of earlier runs stay as they are.
-        BusyError: another process makes an artefact for `shared` that this run needs.
+        BusyError: another process makes an artefact for `shared` that this run needs, or is about to.
     """
     stages = _chosen(config, start, until)
     store, word = Store(folder), Word()
@@ -300,6 +300,8 @@ def _ensure(name: str, config: Config, store: Store, word: Word, shared: Shared 
         reasons = _reasons(manifest, parts, store)
         if not reasons:
             logger.info("%s: stands", name)
+            if shared is not None:
+                shared.keep(name, manifest.fingerprint, store)
             return
         logger.info("%s: made again, because of %s", name, "; ".join(reasons))
     if name == "embeddings":
@@ -313,6 +315,7 @@ def _ensure(name: str, config: Config, store: Store, word: Word, shared: Shared 
         if shared.take(name, fingerprint, store):
             logger.info("%s: taken from what another run made", name)
         else:
+            shared.resume(name, fingerprint, store)
             _make(name, config, store, parts, word)
             shared.give(name, fingerprint, store)
 

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -116,12 +116,24 @@ class Store:
     def begin(self, stage: str, fingerprint: str) -> Path:
         """A working folder for `stage`: with its earlier pieces if they were made for `fingerprint`."""
         work = self.run / ".work" / stage
-        mark = work / _FINGERPRINT
-        if work.exists() and not (mark.is_file() and mark.read_text("utf-8") == fingerprint):
+        if work.exists() and not self.has_begun(stage, fingerprint):
             shutil.rmtree(work)
         work.mkdir(parents=True, exist_ok=True)
-        mark.write_text(fingerprint, "utf-8")
+        (work / _FINGERPRINT).write_text(fingerprint, "utf-8")
         return work
+
+    def has_begun(self, stage: str, fingerprint: str) -> bool:
+        """Whether there are pieces of an earlier attempt at `stage` that was made for `fingerprint`."""
+        mark = self.run / ".work" / stage / _FINGERPRINT
+        return mark.is_file() and mark.read_text("utf-8") == fingerprint
+
+    def hand_over(self, stage: str, run: "Store") -> None:
+        """Move the pieces of an attempt at `stage` into another run, if they lie on the same file system."""
+        work = run.run / ".work" / stage
+        shutil.rmtree(work, ignore_errors=True)
+        work.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            (self.run / ".work" / stage).rename(work)
 
     def publish(self, manifest: Manifest) -> Path:
         """Rename the working folder of a finished stage to its place; an older artefact goes away."""

@@ -1,7 +1,10 @@
 """Artefacts that runs share: made once, taken whole, never half."""
 
+import errno
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +15,7 @@ import pytest
 from clairo.artifacts import store
 from clairo.artifacts.shared import BusyError, Shared, is_free
 from clairo.artifacts.store import Manifest, Store
+from clairo.errors import told
 
 
 def finish(run: Store, stage: str, fingerprint: str, **files: str) -> None:
@@ -85,6 +89,76 @@ def test_a_damaged_artefact_is_not_taken_but_made_anew(
     shared.give("codes", "a", second)
     assert shared.take("codes", "a", Store(tmp_path / "third"))
     assert json.loads((tmp_path / "third" / "codes" / "manifest.json").read_text())["fingerprint"] == "a"
+
+
+def test_a_file_system_without_room_or_locks_is_no_bad_input(
+    tmp_path: Path, shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full as artefacts are copied, and as a lock is made; then one cannot be locked."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "here")
+
+    second = Store(tmp_path / "second")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", full)
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(OSError, match="here") as error:
+            shared.take("codes", "a", second)
+        assert told(error.value) == (
+            "the disk is full: here\nhint: make room; the same command goes on from here",
+            1,
+        )
+    assert shared.take("codes", "a", second)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="here"), shared.alone("codes", "b"):
+            pass
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(OSError, match="lock") as error, shared.alone("codes", "b"):
+        pass
+    assert not isinstance(error.value, BusyError)
+
+
+def test_pieces_of_a_killed_process_are_gone_on_with_by_whichever_run_is_next(
+    tmp_path: Path, first: Store
+) -> None:
+    shared, second = Shared(tmp_path / "shared", patience=0), Store(tmp_path / "second")
+    shared_lock = tmp_path / "shared" / "model" / "m.lock"
+    with shared.alone("model", "m"):
+        shared.resume("model", "m", first)
+        (first.begin("model", "m") / "epoch 7").write_text("weights")
+    (second.begin("model", "older") / "epoch 99").write_text("of another model")
+    with first.locked(), shared.alone("model", "m"):  # it was started again, and comes a moment later
+        with pytest.raises(BusyError) as busy:
+            shared.resume("model", "m", second)
+        assert busy.value.lock == first.run.resolve() / ".lock"
+        assert not is_free(busy.value.lock)
+        assert not second.has_begun("model", "m")
+    assert is_free(shared_lock)
+    with shared.alone("model", "m"):
+        shared.resume("model", "m", second)
+        assert [path.name for path in sorted(second.begin("model", "m").glob("e*"))] == ["epoch 7"]
+        assert not first.has_begun("model", "m")
+    with shared.alone("model", "m"):  # and back: the note is of the latest
+        shared.resume("model", "m", first)
+        assert (first.begin("model", "m") / "epoch 7").read_text() == "weights"
+
+
+def test_what_stands_in_a_run_is_kept_once_and_nobody_waits_for_that(tmp_path: Path, first: Store) -> None:
+    shared = Shared(tmp_path / "shared", patience=0)
+    with shared.alone("codes", "a"):
+        Shared(tmp_path / "shared", patience=0).keep("codes", "a", first)
+        assert not (tmp_path / "shared" / "codes" / "a").exists()
+    shared.keep("codes", "a", first)
+    kept = (tmp_path / "shared" / "codes" / "a").stat()
+    shared.keep("codes", "a", first)
+    assert (tmp_path / "shared" / "codes" / "a").stat().st_ino == kept.st_ino
+    assert shared.take("codes", "a", Store(tmp_path / "second"))
 
 
 def test_half_a_gift_of_a_killed_process_is_not_taken(tmp_path: Path, first: Store) -> None:
