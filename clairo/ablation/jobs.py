@@ -40,13 +40,16 @@ class _Job:
     run: Run
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    began: int  # bytes of the log that earlier attempts wrote
 
     @classmethod
     def start(cls, run: Run, command: Sequence[str], store: Path, threads: int) -> "_Job":
+        """Start the process."""
         run.prepare()
         result = run.folder / _RESULT
         result.unlink(missing_ok=True)
         file = (run.folder / LOG).open("ab")
+        began = file.seek(0, os.SEEK_END)
         # In a session of its own it does not hear the terminal's Ctrl-C: it is told to stop, once.
         process = subprocess.Popen(
             [*command, run.folder, store, result],
@@ -56,7 +59,7 @@ class _Job:
             start_new_session=True,
             env=os.environ | dict.fromkeys(_THREADS, str(threads)) | {"TOKENIZERS_PARALLELISM": "false"},
         )
-        return cls(run, process, file)
+        return cls(run, process, file, began)
 
     def result(self) -> dict[str, Any]:
         """What came of a process that has ended."""
@@ -68,7 +71,7 @@ class _Job:
             return found
         code = self.process.returncode
         ended = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        words = _tail(self.log.name).strip().splitlines()
+        words = self._tail().strip().splitlines()
         last = f"; its last words: {words[-1]}" if words else ""
         return {"state": "failed", "message": f"the run's process was {ended}{last}", "code": 1}
 
@@ -81,7 +84,7 @@ class _Job:
 
     def doing(self) -> str:
         """The step that it is at."""
-        for line in reversed(_tail(self.log.name).splitlines()):
+        for line in reversed(self._tail().splitlines()):
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 entry = json.loads(line)
                 if entry["state"] == "done":
@@ -89,6 +92,12 @@ class _Job:
                 of = "" if entry["total"] is None else f"/{entry['total']}"
                 return f"{entry['step']} {entry['done']}{of}"
         return "starts"
+
+    def _tail(self) -> str:
+        """The end of what this attempt wrote into the log."""
+        with Path(self.log.name).open("rb") as file:
+            file.seek(max(self.began, file.seek(0, os.SEEK_END) - _TAIL))
+            return file.read().decode("utf-8", "replace")
 
 
 @dataclass
@@ -163,10 +172,3 @@ class Jobs:
             for job in self._going:
                 job.process.kill()
                 job.process.wait()
-
-
-def _tail(path: str) -> str:
-    """The end of a log."""
-    with Path(path).open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-        return file.read().decode("utf-8", "replace")

@@ -54,7 +54,7 @@ class Run:
         """Whether every artefact of the configuration stands."""
         try:
             return all(state.state == "done" for state in pipeline.status(self.config, self.folder))
-        except InputError:
+        except (InputError, OSError):  # a file of the data is gone: making the run tells which
             return False
 
     def under_way(self) -> bool:

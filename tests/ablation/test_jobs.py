@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from clairo import interrupts, log
-from clairo.ablation.grid import Cell
+from clairo.ablation import Cell, Grid, ablate
 from clairo.ablation.jobs import Jobs
 from clairo.ablation.run import FAILED, Run
 from clairo.artifacts.shared import Shared
 from clairo.config import Config
+from clairo.errors import InputError
 
 # In the place of a run: does what the cell's name says, and notes when it began and ended.
 _JOB = """
@@ -113,6 +114,16 @@ def test_a_run_that_ends_badly_stops_no_other(made: Made) -> None:
     assert made.results["crash"]["code"] == made.results["killed"]["code"] == 1
 
 
+def test_last_words_are_of_the_attempt_that_ended(made: Made) -> None:
+    """A killed process that said nothing is not told with the words of the attempt before."""
+    log = made.folder / "killed" / "seed-0" / "log.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("words of an earlier attempt\n")
+    made.make("killed")
+    assert made.results["killed"]["message"] == "the run's process was killed by signal 9"
+    assert log.read_text().startswith("words of an earlier attempt")
+
+
 def test_a_run_that_waits_for_another_leaves_its_place_and_goes_on_when_that_is_through(made: Made) -> None:
     """The lock is held for a while by this process, as if it made the model."""
     held = threading.Event()
@@ -175,3 +186,22 @@ def test_an_earlier_failure_is_forgotten_as_the_run_is_tried_again(made: Made) -
     assert json.loads((run.folder / FAILED).read_text()) == {"message": "no such thing", "code": 2}
     made.make("quick")
     assert run.failure() is None
+
+
+def test_a_run_whose_data_cannot_be_read_is_not_done(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own process tells what is wrong, and the others are made."""
+
+    def unreadable(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "vectors.npy")
+
+    monkeypatch.setattr("clairo.pipeline.status", unreadable)
+    assert not Run(Cell("quick", "", {}, {0: Config()}), 0, made.folder / "quick" / "seed-0").is_done()
+
+
+def test_no_jobs_and_no_threads_are_refused(tmp_path: Path) -> None:
+    grid = Grid("grid", "", "", "shop", (Cell("a", "", {}, {0: Config()}),), "a", (), 10)
+    with pytest.raises(InputError, match="jobs = 0 is below 1"):
+        ablate(grid, tmp_path / "out", jobs=0)
+    with pytest.raises(InputError, match="threads = -1 is below 1"):
+        ablate(grid, tmp_path / "out", threads=-1)
+    assert not (tmp_path / "out").exists()
