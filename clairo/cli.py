@@ -219,7 +219,8 @@ def ablate(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="folder of the files that the base names")] = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="seeds in the place of the grid's own")
+        str | None,
+        typer.Option(metavar="N,N,...", help="other seeds; a cell with seeds of its own keeps those"),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="runs at a time; one a core, or one on an accelerator")
@@ -228,7 +229,14 @@ def ablate(
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="share stages with other grids that name it, too")
     ] = None,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="an option of all cells; what a cell has of its own comes on top; repeatable",
+        ),
+    ] = None,
 ) -> None:
     """Run a grid of cells and seeds; the last line printed is the path of its page."""
     from clairo import ablation

@@ -136,7 +136,7 @@ def run(
         return store.folder(stages[-1])
     with store.locked():
         _refuse_retraining(stages, config, store)
-        _take(stages, config, store)
+        _take(stages, config, store, f"--from {stages[0]}", "or leave --from out")
         for name in stages:  # bad paths are found before the first stage spends an hour
             if not _added(store.manifest(name)):
                 _check_outside(files(name, config) + _kept(name, config, store), folder)
@@ -205,15 +205,15 @@ def _chosen(config: Config, start: str | None, until: str | None) -> list[str]:
     return chosen
 
 
-def _take(stages: list[str], config: Config, store: Store) -> None:
-    """Check that what `stages` read and do not make is there and whole."""
+def _take(stages: list[str], config: Config, store: Store, who: str, way_out: str) -> None:
+    """Check that what `stages` read and do not make is there and whole; errors tell `who` needs it."""
     read = [need for name in stages for need in STAGES[name].needs(config) if need not in stages]
     for name in dict.fromkeys(read):
         manifest = store.manifest(name)
         if manifest is None:
             raise InputError(
-                f"--from {stages[0]} needs {name}, which is not in {store.run}",
-                hint=f"copy the folder {name} of the run that made it, or leave --from out",
+                f"{who} needs {name}, which is not in {store.run}",
+                hint=f"copy the folder {name} of the run that made it, {way_out}",
             )
         for item in store.damaged(manifest):
             raise InputError(f"{store.folder(name) / item} was changed", hint=f"copy {name} again")
@@ -409,7 +409,7 @@ def pictures(config: Config, folder: Path, *, again: bool = False) -> Path:
         )
     with store.locked():
         _check_outside(_kept("embeddings", config, store), folder)
-        _take(["embeddings"], config, store)
+        _take(["embeddings"], config, store, "downloading", "or run it with --until sequences")
         fetch(config, store, again="all" if again else "passing")
     return place
 

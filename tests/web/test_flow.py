@@ -230,6 +230,15 @@ def test_a_run_without_downloads_says_so(shop: Shop) -> None:
     assert not (shop.out / "pictures").exists()
 
 
+def test_without_sequences_there_is_nothing_to_download_for(shop: Shop) -> None:
+    shop.run(until="reviews")
+    code, _, err = shop.type("pictures", shop.out)
+    assert code == 2
+    assert "downloading needs sequences" in err
+    assert "run it with --until sequences" in err
+    assert "--from" not in err
+
+
 def test_new_items_bring_their_pictures(shop: Shop, answers: Any) -> None:
     shop.run(until="model")
     shutil.rmtree(shop.out / "pictures")  # of old items nothing is needed any more
