@@ -42,11 +42,17 @@ def told(error: Exception) -> tuple[str, int] | None:
         return f"this needs the package {error.name}, which is not installed", 1
     if isinstance(error, MemoryError):
         return "out of memory", 1
+    if any(f"(os error {number})" in str(error) for number in FULL):  # as libraries in Rust tell it
+        return _no_room(""), 1
     return (_fault(error), 1) if isinstance(error, OSError) else None
 
 
 def _fault(error: OSError) -> str:
     where = f": {error.filename}" if error.filename else ""
     if error.errno in FULL:
-        return f"the disk is full{where}\nhint: make room; the same command goes on from here"
+        return _no_room(where)
     return f"{error.strerror or error}{where}"
+
+
+def _no_room(where: str) -> str:
+    return f"the disk is full{where}\nhint: make room; the same command goes on from here"

@@ -70,10 +70,10 @@ class _Job:
             path.unlink()
             return found
         code = self.process.returncode
-        ended = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         words = self._tail().strip().splitlines()
         last = f"; its last words: {words[-1]}" if words else ""
-        return {"state": "failed", "message": f"the run's process was {ended}{last}", "code": 1}
+        return {"state": "failed", "message": f"the run's process {ended}{last}", "code": 1}
 
     def stop(self) -> None:
         """Let the process stop, if it has not ended."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from clairo.artifacts import npz
+from clairo.errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -344,6 +346,13 @@ def test_a_full_disk_is_a_fault_of_the_machine_and_the_run_goes_on(
     assert "the disk is full" in answer.err
     assert not (world.out / "sequences").exists()
     assert world.run("--until", "sequences").code == 0
+
+
+def test_a_full_disk_is_told_whichever_library_met_it() -> None:
+    """safetensors has errors of its own, with the system's words inside."""
+    error = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert told(error) == ("the disk is full\nhint: make room; the same command goes on from here", 1)
+    assert told(SafetensorError("Error while deserializing header: header too small")) is None
 
 
 def test_ctrl_c_ends_with_130(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
