@@ -1,5 +1,6 @@
 """The reviews stage: raw files in, `events.parquet` and `items.parquet` out."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def read_new(metadata: Path | None, reviews: Path | None, *, out: Path, skip: bo
 def _shop(cfg: ShopConfig, folder: Path, seed: int) -> list[Path]:
     from clairo.shop import write_shop
 
+    shutil.rmtree(folder, ignore_errors=True)  # half a shop, of an attempt that was stopped
     shop_seed = seed if cfg.seed is None else cfg.seed
     shop = write_shop(folder, users=cfg.users, items=cfg.items, seed=shop_seed, dirty=cfg.dirty)
     return [shop.reviews, shop.metadata]

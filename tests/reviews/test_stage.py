@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from clairo.artifacts import store
 from clairo.config import ReviewsConfig, ShopConfig
 from clairo.errors import InputError
 from clairo.reviews import inputs, make, read_new
@@ -119,6 +120,18 @@ def test_the_shop_is_written_and_read(tmp_path: Path) -> None:
     assert set(items["item"]) == set(events["item"])
     assert (tmp_path / "shop" / "images").is_dir()
     assert items["title"].null_count() < items.height // 2
+
+
+def test_half_a_shop_of_a_stopped_attempt_is_written_anew(tmp_path: Path) -> None:
+    cfg = ReviewsConfig(source="shop", shop=ShopConfig(users=20, items=60))
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    for out in (whole, again):
+        out.mkdir()
+    (again / "shop" / "images").mkdir(parents=True)
+    (again / "shop" / "images" / "left.jpg").write_bytes(b"half a picture")
+    make(cfg, out=whole, seed=1)
+    make(cfg, out=again, seed=1)
+    assert store.outputs(again) == store.outputs(whole)
 
 
 def test_the_seed_of_the_shop_is_its_own_if_it_has_one(tmp_path: Path) -> None:
