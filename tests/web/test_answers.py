@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import hashlib
+import io
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from clairo.embeddings.web import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_picture_is_kept_as_it_came(site: Any, shelf: Any, answers: Any) -> None:
@@ -154,6 +162,40 @@ def test_what_is_no_address_is_told(shelf: Any, url: str) -> None:
     assert shelf.one(url).status == "bad-address"
 
 
+@pytest.mark.parametrize("port", [0, 22, 25, 1023])
+def test_ports_of_other_services_are_not_spoken_to(shelf: Any, port: int) -> None:
+    assert shelf.one(f"http://127.0.0.1:{port}/a").failures[0][1] == f"bad-address: port {port}"
+
+
+def test_a_compressed_answer_is_not_unpacked(site: Any, shelf: Any, answers: Any) -> None:
+    packed = gzip.compress(answers.noise())
+    assert shelf.one(site.serve("/a", packed, Content_Encoding="gzip")).status == "not-a-picture"
+
+
+def test_a_picture_of_a_phone_with_another_behind_it_is_one(site: Any, shelf: Any, answers: Any) -> None:
+    buffer, image = io.BytesIO(), Image.effect_noise((60, 50), 80).convert("RGB")
+    image.save(buffer, "MPO", save_all=True, append_images=[image])
+    record = shelf.one(site.serve("/a", buffer.getvalue()))
+    assert (record.status, record.file, record.width, record.height) == ("ok", "B1.jpg", 60, 50)
+
+
+def test_a_decoder_that_gives_up_in_an_odd_way_ends_one_picture_only(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = JpegImageFile.load
+
+    def odd(image: JpegImageFile) -> Any:
+        if image.size == (30, 30):
+            raise KeyError("no such table")
+        return load(image)
+
+    monkeypatch.setattr(JpegImageFile, "load", odd)
+    monkeypatch.setattr(JpegImageFile, "draft", lambda *_: None)
+    addresses = {str(side): [site.serve(f"/{side}", answers.noise(side))] for side in (20, 30, 40)}
+    statuses = {item: record.status for item, record in shelf.fetch(addresses, retries=0).items()}
+    assert statuses == {"20": "ok", "30": "broken", "40": "ok"}
+
+
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(site: Any, shelf: Any, answers: Any, code: int) -> None:
     url = site.answer("/a", answers.status(code), answers.status(code), answers.body(answers.noise()))
@@ -195,6 +237,34 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
     assert host.resume_in() > 50
 
 
+def test_a_pause_counts_for_who_waits_for_a_place_already() -> None:
+    async def order() -> list[str]:
+        told, host, overall = list[str](), hosts.Host(2, 60), asyncio.Semaphore(1)
+
+        async def second() -> None:
+            async with host.place(overall):
+                told.append(f"asked, {host.resume_in() <= 0}")
+
+        async with host.place(overall):
+            task = asyncio.create_task(second())
+            await asyncio.sleep(0)  # it waits for the only place of all
+            host.pause(0.05)
+        await task
+        return told
+
+    assert asyncio.run(order()) == ["asked, True"]
+
+
+@pytest.fixture
+def tokyo() -> Iterator[None]:
+    """Local time is not that of the servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -203,6 +273,8 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
         ("9" * 400, 999_999_999_999.0),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 37.0),
         ("Sun, 06 Nov 1994 08:48:00 GMT", 0.0),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", 37.0),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", None),
         ("-5", None),
         ("soon", None),
         ("", None),
@@ -210,6 +282,7 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
         ("٣", None),
     ],
 )
+@pytest.mark.usefixtures("tokyo")
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> None:
     assert hosts.seconds_of(text, 784_111_740.0) == seconds
 

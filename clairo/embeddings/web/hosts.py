@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,15 @@ class Host:
             Failure: the host answers nobody.
         """
         async with self._places:
-            while (pause := self.resume_in()) > 0:
-                await asyncio.sleep(pause)
-            if self._silent:
-                raise Failure(failures.SILENT_HOST)
-            async with overall:
-                yield
+            while True:
+                while (pause := self.resume_in()) > 0:
+                    await asyncio.sleep(pause)
+                async with overall:
+                    if self._silent:
+                        raise Failure(failures.SILENT_HOST)
+                    if self.resume_in() <= 0:  # no other answer asked for a pause while this one waited
+                        yield
+                        return
 
     def pause(self, seconds: float) -> None:
         """Ask nothing for so long."""
@@ -74,6 +78,7 @@ def seconds_of(retry_after: str, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:12])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None
