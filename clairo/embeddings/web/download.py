@@ -170,5 +170,11 @@ def _kept(
 
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)  # noqa: PTH105 - the same call on every system replaces
+    try:
+        with partial.open("xb") as file:  # only a new file: no link that somebody laid there is followed
+            file.write(content)
+        os.replace(partial, path)  # noqa: PTH105 - the same call on every system replaces
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()  # of a disk that is full, half a picture is better free
+        raise
