@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from clairo.embeddings.web import hosts
+from clairo.embeddings.web import checks, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,7 +299,60 @@ def test_a_host_that_answers_nobody_is_left_alone(
     assert statuses.count("silent-host") >= 40 - 2 * 10
     assert site.asked["/a"] < 20
     assert all(record.passing for record in records.values())
-    assert caplog.text.count("answers nobody") == 1
+    assert caplog.text.count("serves nobody") == 1
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_host_that_puts_off_everybody_is_left_alone(site: Any, shelf: Any, answers: Any, code: int) -> None:
+    always = answers.status(code, Retry_After="1000000000")
+    addresses = {f"B{number:02}": [site.answer(f"/{number}", always)] for number in range(40)}
+    quick = {"max_wait_seconds": 0.001, "host_patience_seconds": 1e-6, "concurrency": 4, "per_host": 4}
+    records = shelf.fetch(addresses, retries=1, **quick)
+    assert sum(site.asked.values()) <= 10 + 4
+    assert {record.status for record in records.values()} <= {"silent-host", f"http-{code}"}
+    assert all(record.passing for record in records.values())
+
+
+def test_a_host_that_puts_off_some_is_asked_on(site: Any, shelf: Any, answers: Any) -> None:
+    picture = answers.body(answers.noise())
+    urls = [site.answer(f"/{number}", answers.status(503), picture) for number in range(30)]
+    urls = [url for busy in urls for url in (busy, site.url + "/gone")]
+    quick = {"host_patience_seconds": 1e-6, "concurrency": 1, "retries": 1}
+    records = shelf.fetch({f"B{number:02}": [url] for number, url in enumerate(urls)}, **quick)
+    assert sum(record.ok for record in records.values()) == 30
+
+
+def test_only_a_failure_that_may_pass_makes_a_host_pause(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pause(*_: Any) -> None:
+        raise AssertionError("a 404 is no reason to wait")
+
+    monkeypatch.setattr(hosts.Host, "pause", pause)
+    assert shelf.one(site.answer("/a", answers.status(404, Retry_After="3600"))).status == "http-404"
+
+
+def test_no_more_answers_lie_in_memory_than_there_are_places(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, held = [0], list[int]()
+    content = answers.noise()
+
+    def count(request: Any) -> None:
+        served[0] += 1
+        answers.body(content)(request)
+
+    def slow(content: bytes, cfg: Any) -> Any:
+        site.closing.wait(0.02)  # time for others to come, if they may
+        held.append(served[0] - len(held))  # answered, and not looked at yet
+        return look(content, cfg)
+
+    look = checks.check
+    monkeypatch.setattr(checks, "check", slow)
+    addresses = {f"B{number}": [site.answer(f"/{number}", count)] for number in range(20)}
+    shelf.fetch(addresses, concurrency=2)
+    assert len(held) == 20
+    assert max(held) <= 2
 
 
 def test_limits_of_all_and_of_a_host_hold(site: Any, shelf: Any, answers: Any) -> None:

@@ -78,7 +78,8 @@ class Guarded(httpcore2.AsyncNetworkBackend):
             httpcore2.ConnectError, httpcore2.ConnectTimeout: none answers.
         """
         try:
-            found = await asyncio.wait_for(lookup(host, port), timeout)
+            async with asyncio.timeout(timeout):  # wait_for would sometimes swallow a cancellation
+                found = await lookup(host, port)
         except TimeoutError:
             raise Failure(failures.NO_NAME, f"{host}: no answer") from None
         except OSError as error:

@@ -15,11 +15,11 @@ from clairo.embeddings.web.failures import Failure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_TRIES = 10  # without an answer, before a host counts as silent
+_TRIES = 10  # without more than silence, 429 and 5xx, before a host counts as silent
 
 
 class Host:
-    """One host: places for so many transfers, pauses that it asks for, and whether it answers at all."""
+    """One host: places for so many transfers, pauses that it asks for, and whether it serves anybody."""
 
     def __init__(self, places: int, patience: float) -> None:
         self._places, self._patience = asyncio.Semaphore(places), patience
@@ -32,7 +32,7 @@ class Host:
         """One of the host's places and one of all, after the pause that it asked for.
 
         Raises:
-            Failure: the host answers nobody.
+            Failure: the host serves nobody.
         """
         async with self._places:
             while True:
@@ -58,7 +58,7 @@ class Host:
         self._unheard, self._silent = 0, False
 
     def unheard(self) -> bool:
-        """A try went unanswered; whether the host counts as silent from now on, and did not before."""
+        """A try went unanswered or was put off; whether the host is silent now, and was not before."""
         if not self._unheard:
             self._since = time.monotonic()
         self._unheard += 1
