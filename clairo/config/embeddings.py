@@ -169,6 +169,8 @@ class ImageConfig(Section):
             raise ValueError(f'encoder = "{self.encoder}" needs model: a name or a folder')
         if self.encoder != "timm":
             refuse_set(self, ("weights_file",), '"timm"')
+        if self.weights_file is not None and self.revision is not None:
+            raise ValueError("weights_file and revision exclude each other")
         return self
 
 
