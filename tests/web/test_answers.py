@@ -180,6 +180,24 @@ def test_a_picture_of_a_phone_with_another_behind_it_is_one(site: Any, shelf: An
     assert (record.status, record.file, record.width, record.height) == ("ok", "B1.jpg", 60, 50)
 
 
+def test_a_jpeg_that_says_the_same_over_and_over_is_not_decoded(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((60, 60), 80).save(buffer, "JPEG", progressive=True)
+    picture = buffer.getvalue()
+    scan, end = picture[picture.rindex(b"\xff\xda") : -2], picture[-2:]
+    decoded = list[int]()
+    monkeypatch.setattr(checks, "_decode", lambda content: decoded.append(len(content)))
+    bomb = site.serve("/bomb", picture[:-2] + scan * 500 + end)
+    records = shelf.fetch({"picture": [site.serve("/a", picture)], "bomb": [bomb]})
+    assert {item: record.status for item, record in records.items()} == {
+        "picture": "ok",
+        "bomb": "too-many-scans",
+    }
+    assert decoded == [len(picture)]
+
+
 def test_a_decoder_that_gives_up_in_an_odd_way_ends_one_picture_only(
     site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,12 @@ _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")  # of pictures, be they cut
 _SHRINK = 8  # a JPEG is decoded this much smaller: all of it is read, and in a fraction of the time
 
 
+_SCAN = b"\xff\xda"  # the bytes at which a scan of a JPEG begins
+# A progressive JPEG has about ten scans. Each is a pass over all pixels, be it of 95 bytes: 20 MB would take
+# hours. No fewer than this, for 20 MB of a film behind a photo have the two bytes 300 times by chance.
+_MOST_SCANS = 500
+
+
 @dataclass(frozen=True)
 class Picture:
     """What a picture is."""
@@ -60,6 +66,8 @@ def _identified(content: bytes, cfg: DownloadConfig) -> Picture:
         raise Failure(failures.TOO_MANY_PIXELS, f"{width} x {height}")
     if min(width, height) < cfg.min_side:
         raise Failure(failures.TOO_SMALL, f"{width} x {height}")
+    if SUFFIXES[kind] == SUFFIXES["JPEG"] and (scans := content.count(_SCAN)) > _MOST_SCANS:
+        raise Failure(failures.TOO_MANY_SCANS, str(scans))
     return Picture(content, SUFFIXES[kind], width, height)
 
 
