@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import re
 import resource
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clairo import interrupts
 from clairo.embeddings import web
 from clairo.embeddings.web import download
 from clairo.embeddings.web.records import Manifest, Record, locked
@@ -323,3 +325,20 @@ def test_a_disk_that_is_full_is_told_as_such(
     monkeypatch.undo()
     assert shelf.one(site.url + "/a").ok
     assert Manifest(shelf.folder).records["B1"].ok
+
+
+def test_what_came_is_kept_wherever_ctrl_c_falls(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = queue.Queue.get
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        found = get(self, *args, **options)
+        signal.raise_signal(signal.SIGINT)  # out of the queue, and not in the manifest yet
+        return found
+
+    url = site.serve("/a", answers.noise())
+    monkeypatch.setattr(queue.Queue, "get", interrupted)
+    with interrupts.heard(), pytest.raises(interrupts.Interrupted):
+        shelf.one(url)
+    assert shelf.records["B1"].ok
