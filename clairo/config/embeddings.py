@@ -103,7 +103,8 @@ class DownloadConfig(Section):
     max_wait_seconds: Seconds = 120.0
     """Longest pause between two tries, also where a server asks for more (`Retry-After`)."""
     host_patience_seconds: Seconds = 180.0
-    """A host that has given no answer for so long, at ten tries or more, is not tried again."""
+    """A host that has given no answer for so long, or none but 429 and 5xx, at ten tries or more, is not
+    tried again."""
     max_redirects: Natural = 5
     """Redirects followed from one address."""
     max_bytes: Positive = 20_000_000
@@ -117,7 +118,8 @@ class DownloadConfig(Section):
     original: bool = True
     """Try an address itself too, after its mirrors."""
     private_networks: tuple[IPvAnyNetwork, ...] = ()
-    """Networks (`10.1.0.0/16`, `127.0.0.1/32`) that pictures may come from although they are not public."""
+    """Networks (`10.1.0.0/16`, `127.0.0.1/32`) that pictures may come from although they are not public.
+    Below 1024 only ports 80 and 443 are asked, here too."""
 
 
 class ImageConfig(Section):
@@ -167,6 +169,8 @@ class ImageConfig(Section):
             raise ValueError(f'encoder = "{self.encoder}" needs model: a name or a folder')
         if self.encoder != "timm":
             refuse_set(self, ("weights_file",), '"timm"')
+        if self.weights_file is not None and self.revision is not None:
+            raise ValueError("weights_file and revision exclude each other")
         return self
 
 

@@ -17,6 +17,16 @@ def folder(model: str) -> Path | None:
     return path if model.startswith(_FOLDER) or path.is_dir() else None
 
 
+def refuse_revision(model: str, revision: str | None, option: str) -> None:
+    """Refuse a revision of what has none.
+
+    Raises:
+        InputError: `model` is a folder.
+    """
+    if revision is not None and folder(model) is not None:
+        raise InputError(f"{option}: the model {model!r} is a folder, without revisions", hint="leave it out")
+
+
 def name(model: str) -> str:
     """A name on the hub without `hf-hub:`."""
     return model.removeprefix(_HUB)

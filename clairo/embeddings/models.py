@@ -55,6 +55,8 @@ def loading(what: str, *, hint: str) -> Iterator[None]:
     try:
         with _quiet():
             yield
+    except InputError:  # told already
+        raise
     # A damaged file makes loaders raise anything: OSError, struct.error, SafetensorError, KeyError, ...
     except Exception as error:
         if "trust_remote_code" in str(error):

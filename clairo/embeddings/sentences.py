@@ -66,6 +66,7 @@ class SentenceEncoder:
         """
         advice = f"give the folder of a model, or fetch it while connected: hf download {model}"
         models.refuse_missing_folder(model, "embeddings.text.model")
+        hub.refuse_revision(model, revision, "embeddings.text.revision")
         place = hub.folder(model)
         with models.loading(f"embeddings.text.model = {model!r}", hint=hint or advice):
             import torch
@@ -75,7 +76,7 @@ class SentenceEncoder:
             self._model: Any = SentenceTransformer(
                 hub.name(model) if place is None else str(place),
                 device=device,
-                revision=revision if place is None else None,
+                revision=revision,
                 local_files_only=local or place is not None,
                 trust_remote_code=False,
                 model_kwargs={"dtype": torch.float32},

@@ -47,6 +47,7 @@ class TimmEncoder:
             InputError: it does not load, or does not offer the pooling.
         """
         models.refuse_missing_folder(model, "embeddings.image.model")
+        hub.refuse_revision(model, revision, "embeddings.image.revision")
         self._what = f"embeddings.image.model = {model!r}"
         if weights is not None:
             self._what += f" with embeddings.image.weights_file = {str(weights)!r}"
@@ -126,6 +127,11 @@ def _loaded(model: str, weights: Path | None, revision: str | None) -> tuple[Any
         source = f"hf-hub:{repository}" + (f"@{revision}" if revision else "")
     else:
         repository = getattr(timm.get_pretrained_cfg(model), "hf_hub_id", None)
+        if revision and repository is None:
+            raise InputError(
+                f"embeddings.image.revision: timm has {model!r} on no hub, so it has no revisions",
+                hint="leave it out",
+            )
         if revision:
             overlay = {"hf_hub_id": f"{repository}@{revision}"}
     # With the classifier that the weights have, so that timm compares every name; without one it would leave
@@ -143,7 +149,7 @@ def _own_weights(model: str, weights: Path) -> dict[str, Any]:
     classifier = getattr(timm.get_pretrained_cfg(model), "classifier", None)
     name = classifier if isinstance(classifier, str) or classifier is None else classifier[0]
     foreign = weights.suffix == ".npz"
-    table = {} if foreign else load_state_dict(str(weights))
+    table = {} if foreign else load_state_dict(str(weights), weights_only=True)
     head = table.get(f"{name}.weight")
     classes = 0 if head is None else len(head)
     return {"file": str(weights), "custom_load": foreign, "num_classes": classes, "label_offset": 0}

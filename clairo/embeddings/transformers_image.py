@@ -45,10 +45,12 @@ class TransformersEncoder:
             InputError: it does not load, is no model of pictures, or does not offer the pooling.
         """
         models.refuse_missing_folder(model, "embeddings.image.model")
+        hub.refuse_revision(model, revision, "embeddings.image.revision")
         self._what = f"embeddings.image.model = {model!r}"
         with models.loading(self._what, hint=hub.advice(model, files=_FILES)):
             self._processor, self._model, missing = _loaded(model, revision)
         self._model = self._model.eval().to(device)
+        self._own = _without_chance(self._model)
         self._device = device
         self._tower: Any = getattr(self._model, "vision_model", self._model)
         self._check(missing)
@@ -74,6 +76,7 @@ class TransformersEncoder:
                 hint="its preprocessor must resize all of them to one size",
             )
         tensors = {key: torch.cat([one[key] for one in batch]).to(self._device) for key in batch[0]}
+        tensors |= {key: row.to(self._device).expand(len(batch), -1) for key, row in self._own.items()}
         with torch.inference_mode():
             vectors = self._vectors(tensors)
         return models.unit(vectors.float().cpu().numpy())
@@ -112,7 +115,7 @@ class TransformersEncoder:
 
         with models.loading(self._what, hint="take another model"), torch.inference_mode():
             blank = self.prepare(Image.new("RGB", (64, 64)))
-            made = self._tower(**{key: value.to(self._device) for key, value in blank.items()})
+            made = self._tower(**{key: value.to(self._device) for key, value in (blank | self._own).items()})
         has_pooler = pooler_trained and getattr(made, "pooler_output", None) is not None
         has_class = self._before > 0 and made.last_hidden_state.ndim == 3 and _has_class(self._tower)
         offered = ["pooler"] * has_pooler + ["cls"] * has_class + ["mean"]
@@ -136,17 +139,21 @@ def _loaded(model: str, revision: str | None) -> tuple[Any, Any, list[str]]:
     options = {
         "trust_remote_code": False,
         "local_files_only": place is not None,
-        "revision": (revision if place is None else None) or "main",
+        "revision": revision or "main",
     }
     with _without_report():
         # In float32 whatever the file holds: half precision would make the vectors depend on the machine.
         network, notes = AutoModel.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, **options
+            source,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused here, in words
+            **options,
         )
+    for key, in_file, wanted in sorted(notes["mismatched_keys"]):
+        raise ValueError(f"{key} is {list(in_file)} in the file, but {list(wanted)} by its config.json")
     # After the network: without a connection, this one's error speaks of a missing file instead.
     processor = AutoImageProcessor.from_pretrained(source, **options)
-    if hasattr(network.config, "mask_ratio"):
-        network.config.mask_ratio = 0.0  # a masked autoencoder would drop patches at random
     return processor, network, sorted(notes["missing_keys"])
 
 
@@ -161,6 +168,22 @@ def _without_report() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+def _without_chance(network: Any) -> dict[str, Any]:
+    """Make a masked autoencoder drop no patches; what it takes, a row, to leave them in their order too.
+
+    In an order by chance, sums would come out otherwise in their last bits from run to run.
+    """
+    import torch
+
+    if not hasattr(network.config, "mask_ratio"):
+        return {}
+    network.config.mask_ratio = 0.0
+    if network.config.model_type != "vit_mae":
+        return {}
+    patches = network.embeddings.position_embeddings.shape[1] - 1
+    return {"noise": torch.linspace(0, 1, patches).unsqueeze(0)}
 
 
 def _of_pooler(key: str) -> bool:

@@ -48,6 +48,10 @@ def test_defaults_survive_being_saved(tmp_path: Path) -> None:
             "[embeddings.image]\nencoder = 'transformers'\nmodel = 'x'\nweights_file = 'w'",
             ["weights_file needs"],
         ),
+        (
+            "[embeddings.image]\nencoder = 'timm'\nmodel = 'x'\nweights_file = 'w'\nrevision = 'v1'",
+            ["embeddings.image", "weights_file and revision exclude each other"],
+        ),
         ("[embeddings.image]\nencoder = 'timm'", ['encoder = "timm" needs model']),
         ("[embeddings.image]\nencoder = 'timm'\nmodel = 'x'\npooling = 'max'", ["pooling", "'mean'"]),
         ("[sequences]\nsplit = 'time'", ["sequences", "validation_from"]),

@@ -174,6 +174,18 @@ class TestAFileOfWeights:
         assert not (tmp_path / "ran").exists()
 
 
+def test_what_has_no_revision_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    name = "vit_tiny_patch16_224"
+    folder = save(network(name), name, tmp_path)
+    with pytest.raises(InputError, match=r"embeddings\.image\.revision: the model .* is a folder"):
+        TimmEncoder(str(folder), device="cpu", revision="v1")
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda _: None)
+    with pytest.raises(InputError, match=r"revision: timm has 'test_vit' on no hub"):
+        TimmEncoder("test_vit", device="cpu", revision="v1")
+
+
 def test_a_name_that_timm_does_not_know_is_named() -> None:
     with pytest.raises(
         InputError, match=r"embeddings\.image\.model = 'vit_nonsense' cannot be loaded"

@@ -229,6 +229,27 @@ def test_weights_with_a_hole_are_refused(tmp_path: Path) -> None:
         TransformersEncoder(str(tmp_path), device="cpu")
 
 
+def test_weights_of_another_size_are_told_with_both_sizes(tmp_path: Path) -> None:
+    folder = save(network("vit"), tmp_path)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    words = r"cannot be loaded: \S+ is \[32\] in the file, but \[48\] by its config\.json"
+    with pytest.raises(InputError, match=words):
+        TransformersEncoder(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize("pooled", ["auto", "mean"])
+def test_a_masked_autoencoder_gives_the_same_bytes_again(pooled: Any, tmp_path: Path) -> None:
+    encoder = TransformersEncoder(str(save(network("vit-mae"), tmp_path)), device="cpu", pooled=pooled)
+    first = encoded(encoder, pictures(8))
+    assert all(encoded(encoder, pictures(8)).tobytes() == first.tobytes() for _ in range(5))
+
+
+def test_a_folder_has_no_revision(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"embeddings\.image\.revision: the model .* is a folder"):
+        TransformersEncoder(str(save(network("vit"), tmp_path)), device="cpu", revision="v1")
+
+
 def test_a_folder_that_does_not_load_says_what_it_must_hold(tmp_path: Path) -> None:
     folder = save(network("vit"), tmp_path, processor=False)
     with pytest.raises(InputError, match="cannot be loaded") as caught:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import hashlib
+import io
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
-from clairo.embeddings.web import hosts
+from clairo.embeddings.web import checks, hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_picture_is_kept_as_it_came(site: Any, shelf: Any, answers: Any) -> None:
@@ -108,7 +117,7 @@ def test_a_picture_with_too_many_pixels_is_not_decoded(
 def test_slow_servers_are_given_up(site: Any, shelf: Any, answers: Any) -> None:
     silent = shelf.one(site.silent("/silent"), read_seconds=0.2, retries=1)
     assert (silent.status, silent.passing) == ("timeout", True)
-    assert site.asked["/silent"] == 2
+    assert site.heard("/silent", 2)
     # No single read waits long here: only the deadline of the whole ends it.
     drip = shelf.one(site.drip("/drip", answers.noise()), transfer_seconds=0.4, retries=0)
     assert drip.status == "timeout"
@@ -154,6 +163,58 @@ def test_what_is_no_address_is_told(shelf: Any, url: str) -> None:
     assert shelf.one(url).status == "bad-address"
 
 
+@pytest.mark.parametrize("port", [0, 22, 25, 1023])
+def test_ports_of_other_services_are_not_spoken_to(shelf: Any, port: int) -> None:
+    assert shelf.one(f"http://127.0.0.1:{port}/a").failures[0][1] == f"bad-address: port {port}"
+
+
+def test_a_compressed_answer_is_not_unpacked(site: Any, shelf: Any, answers: Any) -> None:
+    packed = gzip.compress(answers.noise())
+    assert shelf.one(site.serve("/a", packed, Content_Encoding="gzip")).status == "not-a-picture"
+
+
+def test_a_picture_of_a_phone_with_another_behind_it_is_one(site: Any, shelf: Any, answers: Any) -> None:
+    buffer, image = io.BytesIO(), Image.effect_noise((60, 50), 80).convert("RGB")
+    image.save(buffer, "MPO", save_all=True, append_images=[image])
+    record = shelf.one(site.serve("/a", buffer.getvalue()))
+    assert (record.status, record.file, record.width, record.height) == ("ok", "B1.jpg", 60, 50)
+
+
+def test_a_jpeg_that_says_the_same_over_and_over_is_not_decoded(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((60, 60), 80).save(buffer, "JPEG", progressive=True)
+    picture = buffer.getvalue()
+    scan, end = picture[picture.rindex(b"\xff\xda") : -2], picture[-2:]
+    decoded = list[int]()
+    monkeypatch.setattr(checks, "_decode", lambda content: decoded.append(len(content)))
+    bomb = site.serve("/bomb", picture[:-2] + scan * 500 + end)
+    records = shelf.fetch({"picture": [site.serve("/a", picture)], "bomb": [bomb]})
+    assert {item: record.status for item, record in records.items()} == {
+        "picture": "ok",
+        "bomb": "too-many-scans",
+    }
+    assert decoded == [len(picture)]
+
+
+def test_a_decoder_that_gives_up_in_an_odd_way_ends_one_picture_only(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = JpegImageFile.load
+
+    def odd(image: JpegImageFile) -> Any:
+        if image.size == (30, 30):
+            raise KeyError("no such table")
+        return load(image)
+
+    monkeypatch.setattr(JpegImageFile, "load", odd)
+    monkeypatch.setattr(JpegImageFile, "draft", lambda *_: None)
+    addresses = {str(side): [site.serve(f"/{side}", answers.noise(side))] for side in (20, 30, 40)}
+    statuses = {item: record.status for item, record in shelf.fetch(addresses, retries=0).items()}
+    assert statuses == {"20": "ok", "30": "broken", "40": "ok"}
+
+
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
 def test_what_may_pass_is_tried_again(site: Any, shelf: Any, answers: Any, code: int) -> None:
     url = site.answer("/a", answers.status(code), answers.status(code), answers.body(answers.noise()))
@@ -195,6 +256,34 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
     assert host.resume_in() > 50
 
 
+def test_a_pause_counts_for_who_waits_for_a_place_already() -> None:
+    async def order() -> list[str]:
+        told, host, overall = list[str](), hosts.Host(2, 60), asyncio.Semaphore(1)
+
+        async def second() -> None:
+            async with host.place(overall):
+                told.append(f"asked, {host.resume_in() <= 0}")
+
+        async with host.place(overall):
+            task = asyncio.create_task(second())
+            await asyncio.sleep(0)  # it waits for the only place of all
+            host.pause(0.05)
+        await task
+        return told
+
+    assert asyncio.run(order()) == ["asked, True"]
+
+
+@pytest.fixture
+def tokyo() -> Iterator[None]:
+    """Local time is not that of the servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -203,6 +292,8 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
         ("9" * 400, 999_999_999_999.0),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 37.0),
         ("Sun, 06 Nov 1994 08:48:00 GMT", 0.0),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", 37.0),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", None),
         ("-5", None),
         ("soon", None),
         ("", None),
@@ -210,6 +301,7 @@ def test_a_pause_holds_back_all_that_is_asked_of_a_host() -> None:
         ("٣", None),
     ],
 )
+@pytest.mark.usefixtures("tokyo")
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: float | None) -> None:
     assert hosts.seconds_of(text, 784_111_740.0) == seconds
 
@@ -225,23 +317,81 @@ def test_a_host_that_answers_nobody_is_left_alone(
     assert statuses.count("silent-host") >= 40 - 2 * 10
     assert site.asked["/a"] < 20
     assert all(record.passing for record in records.values())
-    assert caplog.text.count("answers nobody") == 1
+    assert caplog.text.count("serves nobody") == 1
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_host_that_puts_off_everybody_is_left_alone(site: Any, shelf: Any, answers: Any, code: int) -> None:
+    always = answers.status(code, Retry_After="1000000000")
+    addresses = {f"B{number:02}": [site.answer(f"/{number}", always)] for number in range(40)}
+    quick = {"max_wait_seconds": 0.001, "host_patience_seconds": 1e-6, "concurrency": 4, "per_host": 4}
+    records = shelf.fetch(addresses, retries=1, **quick)
+    assert sum(site.asked.values()) <= 10 + 4
+    assert {record.status for record in records.values()} <= {"silent-host", f"http-{code}"}
+    assert all(record.passing for record in records.values())
+
+
+def test_a_host_that_puts_off_some_is_asked_on(site: Any, shelf: Any, answers: Any) -> None:
+    picture = answers.body(answers.noise())
+    urls = [site.answer(f"/{number}", answers.status(503), picture) for number in range(30)]
+    urls = [url for busy in urls for url in (busy, site.url + "/gone")]
+    quick = {"host_patience_seconds": 1e-6, "concurrency": 1, "retries": 1}
+    records = shelf.fetch({f"B{number:02}": [url] for number, url in enumerate(urls)}, **quick)
+    assert sum(record.ok for record in records.values()) == 30
+
+
+def test_only_a_failure_that_may_pass_makes_a_host_pause(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pause(*_: Any) -> None:
+        raise AssertionError("a 404 is no reason to wait")
+
+    monkeypatch.setattr(hosts.Host, "pause", pause)
+    assert shelf.one(site.answer("/a", answers.status(404, Retry_After="3600"))).status == "http-404"
+
+
+def test_no_more_answers_lie_in_memory_than_there_are_places(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, held = [0], list[int]()
+    content = answers.noise()
+
+    def count(request: Any) -> None:
+        served[0] += 1
+        answers.body(content)(request)
+
+    def slow(content: bytes, cfg: Any) -> Any:
+        site.closing.wait(0.02)  # time for others to come, if they may
+        held.append(served[0] - len(held))  # answered, and not looked at yet
+        return look(content, cfg)
+
+    look = checks.check
+    monkeypatch.setattr(checks, "check", slow)
+    addresses = {f"B{number}": [site.answer(f"/{number}", count)] for number in range(20)}
+    shelf.fetch(addresses, concurrency=2)
+    assert len(held) == 20
+    assert max(held) <= 2
 
 
 def test_limits_of_all_and_of_a_host_hold(site: Any, shelf: Any, answers: Any) -> None:
     picture = answers.noise()
 
-    def slowly(request: Any) -> None:
-        site.closing.wait(0.02)
-        answers.body(picture)(request)
+    def together(places: int, **limits: int) -> None:
+        """Answers come for so many at a time, so fewer would wait for ever."""
+        meeting = threading.Barrier(places)
 
-    for number in range(24):
-        site.answer(f"/{number}", slowly)
-    addresses = {f"B{number}": [f"{site.url}/{number}"] for number in range(24)}
-    shelf.fetch(addresses, concurrency=8, per_host=3)
+        def meet(request: Any) -> None:
+            with site.at_work():
+                meeting.wait(600)
+            answers.body(picture)(request)
+
+        urls = [site.answer(f"/{places}/{number}", meet) for number in range(24)]
+        shelf.fetch({f"{places}-{number}": [url] for number, url in enumerate(urls)}, **limits)
+
+    together(3, concurrency=8, per_host=3)
     assert site.most_busy == 3
     site.most_busy = 0
-    shelf.fetch({f"C{item}": urls for item, urls in addresses.items()}, concurrency=2, per_host=8)
+    together(2, concurrency=2, per_host=8)
     assert site.most_busy == 2
 
 

@@ -5,17 +5,35 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
+import re
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clairo import interrupts
 from clairo.embeddings import web
-from clairo.embeddings.web.records import Manifest, locked
+from clairo.embeddings.web import download
+from clairo.embeddings.web.records import Manifest, Record, locked
 from clairo.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PICTURE = {
+    "item": "A",
+    "status": "ok",
+    "asked": "x",
+    "source": "http://a.example/a",
+    "file": "A.jpg",
+    "bytes": 9,
+    "sha256": "0" * 64,
+}
 
 
 def test_nothing_is_asked_twice(site: Any, shelf: Any, answers: Any) -> None:
@@ -92,23 +110,88 @@ def test_a_line_that_a_kill_cut_short_is_forgotten_and_no_other(site: Any, shelf
     shelf.fetch(addresses)
     assert path.read_text().splitlines(keepends=True) == lines
     assert site.asked == {"/A": 1, "/B": 1, "/C": 2}
-    path.write_text("".join([lines[0], "no json\n", lines[2]]))
-    with pytest.raises(InputError, match=r"pictures\.jsonl, line 2: "):
-        shelf.fetch(addresses)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("no json", "Invalid JSON"),
+        ('["A"]', "an object"),
+        ('{"item": "A", "asked": "x"}', "status: "),
+        ('{"item": "A", "asked": "x", "status": "ok", "colour": "red"}', "colour: "),
+        ('{"item": 7, "asked": "x", "status": "http-404"}', "item: "),
+        ('{"item": "A", "asked": "x", "status": "ok"}', "a picture without its source"),
+        ('{"item": "A", "asked": "x", "status": "http-404", "failures": [["a", 1]]}', "failures: 0: 1: "),
+        (json.dumps(PICTURE | {"file": "../up.jpg"}), "'../up.jpg' is no name"),
+        (json.dumps(PICTURE | {"file": "/etc/passwd"}), "'/etc/passwd' is no name"),
+        (json.dumps(PICTURE | {"file": ".."}), "'..' is no name"),
+        (json.dumps(PICTURE | {"file": "B.jpg"}), "'B.jpg' is no name"),
+    ],
+)
+def test_a_line_that_no_download_wrote_is_told(shelf: Any, entry: str, message: str) -> None:
+    shelf.folder.mkdir()
+    lines = [json.dumps(PICTURE), entry, json.dumps(PICTURE)]
+    (shelf.folder / "pictures.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=rf"pictures\.jsonl, line 2: .*{re.escape(message)}"):
+        shelf.fetch({"A": None})
+
+
+@pytest.mark.parametrize("text", ["", "7", "{}", "[1, [2]]", "no json"])
+def test_a_damaged_note_of_what_is_finished_costs_nothing(
+    site: Any, shelf: Any, answers: Any, text: str
+) -> None:
+    url = site.serve("/a", answers.noise())
+    shelf.one(url)
+    (shelf.folder / "finished.json").write_text(text)
+    assert shelf.one(url).ok
+    assert site.asked == {"/a": 1}
+
+
+def test_a_disk_that_fills_up_leaves_no_half_a_line(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.add(Record("A", "http-404", "x"))
+    path = tmp_path / "pictures.jsonl"
+    before = path.read_bytes()
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 9, old[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            manifest.add(Record("B", "http-404", "x"))
+        assert path.read_bytes() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    manifest.add(Record("C", "http-404", "x"))
+    assert set(Manifest(tmp_path).records) == {"A", "C"}
+
+
+def test_what_a_kill_left_half_way_goes_and_links_are_not_followed(
+    site: Any, shelf: Any, answers: Any, tmp_path: Path
+) -> None:
+    shelf.folder.mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    for name in (".B1.jpg.partial", ".lock"):
+        (shelf.folder / name).symlink_to(precious)
+    (shelf.folder / ".B2.png.partial").write_bytes(b"half")
+    assert shelf.one(site.serve("/a", answers.noise())).ok
+    assert set(shelf.files) == {"B1.jpg"}
+    assert precious.read_text() == "kept"
+    (shelf.folder / ".B9.jpg.partial").symlink_to(precious)  # laid there a moment later
+    with pytest.raises(FileExistsError):
+        download._write(shelf.folder / "B9.jpg", b"picture")
+    assert precious.read_text() == "kept"
 
 
 def test_too_many_missing_stop_the_download_early(site: Any, shelf: Any, answers: Any) -> None:
-    def slowly(request: Any) -> None:
-        site.closing.wait(0.02)
-        answers.status(404)(request)
-
-    addresses: dict[str, Any] = {f"A{n:03}": [site.answer(f"/{n}", slowly)] for n in range(100)}
+    # Past thirty nothing answers any more: a download that does not stop would hang there.
+    urls = [f"{site.url}/{number}" if number < 30 else site.silent(f"/{number}") for number in range(100)]
+    addresses: dict[str, Any] = {f"A{number:03}": [url] for number, url in enumerate(urls)}
     addresses["bare"] = None  # has no address, so it does not count
     message = r"of 100 pictures are missing so far: http-404: \d+; the first: http"
     with pytest.raises(InputError, match=message) as caught:
         shelf.fetch(addresses, max_missing_share=0.1, concurrency=2)
     assert "max_missing_share" in str(caught.value)
-    assert 11 <= sum(site.asked.values()) < 100
+    assert 11 <= sum(site.asked.values()) <= 30 + 2
     # As many as allowed are no reason to stop, and one more is.
     some = {f"B{number}": [site.serve(f"/b{number}", answers.noise(20))] for number in range(9)}
     some["B9"] = [f"{site.url}/gone"]
@@ -120,12 +203,11 @@ def test_too_many_missing_stop_the_download_early(site: Any, shelf: Any, answers
 def test_a_download_that_failed_goes_on_with_what_may_have_passed(
     site: Any, shelf: Any, answers: Any
 ) -> None:
-    addresses = {
-        "busy": [site.answer("/busy", answers.status(503), answers.body(answers.noise()))],
-        "ok": [site.serve("/ok", answers.noise())],
-    }
+    addresses = {"ok": [site.serve("/ok", answers.noise())]}
+    shelf.fetch(addresses)  # by itself: the first failure stops the download, whatever else is under way
+    addresses["busy"] = [site.answer("/busy", answers.status(503), answers.body(answers.noise()))]
     with pytest.raises(InputError, match="1 of 2 pictures are missing"):
-        shelf.fetch(addresses, retries=0, max_missing_share=0, concurrency=1)
+        shelf.fetch(addresses, retries=0, max_missing_share=0)
     assert all(record.ok for record in shelf.fetch(addresses, retries=0, max_missing_share=0).values())
     assert site.asked == {"/busy": 2, "/ok": 1}
 
@@ -212,7 +294,7 @@ def test_a_download_that_is_stopped_half_way_goes_on_there(
         for _ in range(8 + 6):  # all looked at, then six fetched
             assert process.stdout.readline() == "one\n"
         os.kill(process.pid, how)
-        assert process.wait(20) == (130 if how == signal.SIGINT else -signal.SIGKILL)
+        assert process.wait(600) == (130 if how == signal.SIGINT else -signal.SIGKILL)
     assert {name: content for name, content in shelf.files.items() if not name.startswith(".")} == {
         f"{item}.jpg": content for item, content in pictures.items()
     }
@@ -243,3 +325,20 @@ def test_a_disk_that_is_full_is_told_as_such(
     monkeypatch.undo()
     assert shelf.one(site.url + "/a").ok
     assert Manifest(shelf.folder).records["B1"].ok
+
+
+def test_what_came_is_kept_wherever_ctrl_c_falls(
+    site: Any, shelf: Any, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = queue.Queue.get
+
+    def interrupted(self: Any, *args: Any, **options: Any) -> Any:
+        found = get(self, *args, **options)
+        signal.raise_signal(signal.SIGINT)  # out of the queue, and not in the manifest yet
+        return found
+
+    url = site.serve("/a", answers.noise())
+    monkeypatch.setattr(queue.Queue, "get", interrupted)
+    with interrupts.heard(), pytest.raises(interrupts.Interrupted):
+        shelf.one(url)
+    assert shelf.records["B1"].ok

@@ -27,18 +27,22 @@ if TYPE_CHECKING:
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that is given out to the world
+# Older releases of Python take some of these for public.
+_NOT_PUBLIC = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+# Networks whose addresses end in one of IPv4: NAT64, what is compatible with IPv4, what SIIT translates.
+_ENDING = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96"))
 
 
 def permitted(address: Address, networks: Iterable[Network]) -> bool:
     """Whether an address is public, or lies in one of `networks`."""
     address = _carried(address)
-    if any(address in network for network in networks if network.version == address.version):
+    if any(address in network for network in networks):
         return True
-    # Multicast counts as global, and so does what once was the private range of IPv6.
-    old_private = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
-    return address.is_global and not address.is_multicast and not old_private
+    if address.version == 6 and address not in _UNICAST:
+        return False
+    special = address.is_multicast or any(address in network for network in _NOT_PUBLIC)
+    return address.is_global and not special
 
 
 def _carried(address: Address) -> Address:
@@ -47,7 +51,7 @@ def _carried(address: Address) -> Address:
         return address
     if address.teredo:
         return address.teredo[1]
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):  # ::1 is itself
+    if int(address) > 1 and any(address in network for network in _ENDING):  # ::1 is itself
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
 
@@ -74,7 +78,8 @@ class Guarded(httpcore2.AsyncNetworkBackend):
             httpcore2.ConnectError, httpcore2.ConnectTimeout: none answers.
         """
         try:
-            found = await asyncio.wait_for(lookup(host, port), timeout)
+            async with asyncio.timeout(timeout):  # wait_for would sometimes swallow a cancellation
+                found = await lookup(host, port)
         except TimeoutError:
             raise Failure(failures.NO_NAME, f"{host}: no answer") from None
         except OSError as error:
@@ -112,7 +117,7 @@ async def lookup(host: str, port: int) -> list[str]:
         try:
             entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: what no name of a host can hold
             found = error if isinstance(error, OSError) else OSError(str(error))
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, found)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from clairo.config import DownloadConfig
 
 
+_WEB_PORTS = (80, 443)  # of those below 1024: behind the others no pictures lie, but mail, shells and files
+
+
 def candidates(urls: Iterable[str], cfg: DownloadConfig) -> Iterator[tuple[str, str]]:
     """Pairs of an address of the metadata and the one to ask for it: its mirrors, then itself; none twice."""
     seen = set[str]()
@@ -34,7 +37,7 @@ def parsed(url: str | httpx2.URL) -> httpx2.URL:
     """The address in its parts.
 
     Raises:
-        Failure: it is none, or not one of http and https.
+        Failure: it is none, not one of http and https, or at a port of another service.
     """
     try:
         found = httpx2.URL(url)
@@ -43,8 +46,11 @@ def parsed(url: str | httpx2.URL) -> httpx2.URL:
         raise Failure(failures.BAD_ADDRESS, str(error)) from None
     if found.scheme not in ("http", "https"):
         raise Failure(failures.NOT_HTTP, found.scheme)
-    if not host or not 0 < (found.port or 80) < 2**16:
-        raise Failure(failures.BAD_ADDRESS, "no host" if not host else f"port {found.port}")
+    if not host:
+        raise Failure(failures.BAD_ADDRESS, "no host")
+    port = found.port
+    if port is not None and not 1024 <= port < 2**16 and port not in _WEB_PORTS:
+        raise Failure(failures.BAD_ADDRESS, f"port {port}")
     return found
 
 

@@ -75,7 +75,7 @@ class Client:
         url = candidates.parsed(address)
         for attempt in range(self._cfg.retries + 1):
             try:
-                return await self._check(await self._followed(url))
+                return await self._followed(url)
             except Failure as failure:
                 hopeless = not failure.passing or failure.reason == failures.SILENT_HOST
                 if hopeless or attempt == self._cfg.retries:
@@ -89,11 +89,11 @@ class Client:
         longest = self._cfg.backoff_seconds * 2.0 ** min(attempt, 60)
         return min(longest, self._cfg.max_wait_seconds) * self._chance.uniform(0.5, 1.0)
 
-    async def _followed(self, url: httpx2.URL) -> bytes:
+    async def _followed(self, url: httpx2.URL) -> Picture:
         seen = {str(url)}
         for _ in range(self._cfg.max_redirects + 1):
             found = await self._hop(url)
-            if isinstance(found, bytes):
+            if isinstance(found, Picture):
                 return found
             if str(found) in seen:
                 raise Failure(failures.REDIRECTS, f"in a circle at {found}")
@@ -101,24 +101,29 @@ class Client:
             url = found
         raise Failure(failures.REDIRECTS, f"more than {self._cfg.max_redirects}")
 
-    async def _hop(self, url: httpx2.URL) -> bytes | httpx2.URL:
-        """What an address answers: bytes, or where it redirects to."""
+    async def _hop(self, url: httpx2.URL) -> Picture | httpx2.URL:
+        """What an address answers: a picture, or where it redirects to."""
         host = self._hosts.setdefault(url.host, Host(self._cfg.per_host, self._cfg.host_patience_seconds))
         async with host.place(self._overall):
-            try:
-                async with asyncio.timeout(self._cfg.transfer_seconds):
-                    return await self._asked(url, host)
-            except (Failure, httpcore2.TimeoutException, *_NETWORK) as error:
-                failure = error if isinstance(error, Failure) else _translated(error)
-                self._judge(host, url, failure)
-                raise failure from None
+            found = await self._answer(url, host)
+            # In its place too: so there are never more answers in memory than places.
+            return await self._check(found) if isinstance(found, bytes) else found
+
+    async def _answer(self, url: httpx2.URL, host: Host) -> bytes | httpx2.URL:
+        try:
+            async with asyncio.timeout(self._cfg.transfer_seconds):
+                return await self._asked(url, host)
+        except (Failure, httpcore2.TimeoutException, *_NETWORK) as error:
+            failure = error if isinstance(error, Failure) else _translated(error)
+            self._judge(host, url, failure)
+            raise failure from None
 
     def _judge(self, host: Host, url: httpx2.URL, failure: Failure) -> None:
         """What a failure says of the host."""
-        if failure.retry_after is not None:
+        if failure.passing and failure.retry_after is not None:
             host.pause(min(failure.retry_after, self._cfg.max_wait_seconds))
         if failure.unheard and host.unheard():
-            logger.warning("%s answers nobody (%s): it is not tried again", url.host, failure)
+            logger.warning("%s serves nobody (%s): it is not tried again", url.host, failure)
 
     async def _asked(self, url: httpx2.URL, host: Host) -> bytes | httpx2.URL:
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -130,13 +135,15 @@ class Client:
         async with self._pool.stream(
             "GET", target, headers=_HEADERS, extensions={"timeout": timeouts}
         ) as answer:
-            host.answered()
             headers = {key.lower(): value for key, value in answer.headers}
+            wish = headers.get(b"retry-after", b"").decode("latin-1")
+            failure = failures.status(answer.status, seconds_of(wish, time.time()))
+            if not failure.unheard:
+                host.answered()
             if answer.status in _REDIRECTS and b"location" in headers:
                 return candidates.redirected(url, headers[b"location"])
             if answer.status != 200:
-                wish = headers.get(b"retry-after", b"").decode("latin-1")
-                raise failures.status(answer.status, seconds_of(wish, time.time()))
+                raise failure
             return await self._read(answer)
 
     async def _read(self, answer: httpcore2.Response) -> bytes:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from clairo import interrupts
 from clairo.embeddings.web import candidates, checks, failures, records
 from clairo.embeddings.web.client import Client
 from clairo.embeddings.web.failures import Failure
@@ -85,17 +86,17 @@ def _results(
     results: queue.Queue[Record | BaseException | None], keep: Callable[[Record], None]
 ) -> Iterator[Record | None]:
     while True:
-        try:
+        record = None
+        # What came is kept, wherever Ctrl-C falls.
+        with interrupts.deferred(), suppress(queue.Empty):
             found = results.get(timeout=_LOOK_SECONDS)
-        except queue.Empty:
-            yield None
-            continue
-        if found is None:
-            return
-        if isinstance(found, BaseException):
-            raise found
-        keep(found)
-        yield found
+            if found is None:
+                return
+            if isinstance(found, BaseException):
+                raise found
+            keep(found)
+            record = found
+        yield record
 
 
 async def _all(
@@ -170,5 +171,11 @@ def _kept(
 
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)  # noqa: PTH105 - the same call on every system replaces
+    try:
+        with partial.open("xb") as file:  # only a new file: no link that somebody laid there is followed
+            file.write(content)
+        os.replace(partial, path)  # noqa: PTH105 - the same call on every system replaces
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()  # of a disk that is full, half a picture is better free
+        raise

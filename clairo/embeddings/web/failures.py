@@ -14,12 +14,14 @@ REDIRECTS = "too-many-redirects"
 TOO_LARGE = "too-large"
 NOT_A_PICTURE = "not-a-picture"
 TOO_MANY_PIXELS = "too-many-pixels"
+TOO_MANY_SCANS = "too-many-scans"
 TOO_SMALL = "too-small"
 BROKEN = "broken"
 NO_ADDRESS = "no-address"
 
 _PASSING = frozenset({NO_NAME, NO_CONNECTION, TIMEOUT, DROPPED, SILENT_HOST, BROKEN})
 _UNHEARD = frozenset({NO_NAME, NO_CONNECTION, TIMEOUT})
+_STATUS = "http-"
 _PASSING_STATUSES = frozenset({408, 425, 429})
 
 
@@ -41,12 +43,12 @@ class Failure(Exception):  # noqa: N818 - it is an outcome that is kept, and mos
 
     @property
     def unheard(self) -> bool:
-        """Whether the host may be one that answers nobody."""
-        return self.reason in _UNHEARD
+        """Whether the host may be one that serves nobody: silent, or busy for ever."""
+        return self.reason in _UNHEARD or (self.passing and self.reason.startswith(_STATUS))
 
 
 def status(code: int, retry_after: float | None = None) -> Failure:
     """The failure that an answer other than 200 is."""
-    failure = Failure(f"http-{code}", passing=code in _PASSING_STATUSES or code >= 500)
+    failure = Failure(f"{_STATUS}{code}", passing=code in _PASSING_STATUSES or code >= 500)
     failure.retry_after = retry_after
     return failure

@@ -57,6 +57,7 @@ def fetch(
     request = digest([one.asked for one in wanted])
     with records.locked(folder):
         manifest = Manifest(folder)
+        manifest.clean()
         manifest.tidy()  # what a killed download left is made whole before more is written behind it
         if again == "no" and not manifest.finished(request):
             again = "passing"

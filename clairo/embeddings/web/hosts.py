@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,11 @@ from clairo.embeddings.web.failures import Failure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-_TRIES = 10  # without an answer, before a host counts as silent
+_TRIES = 10  # without more than silence, 429 and 5xx, before a host counts as silent
 
 
 class Host:
-    """One host: places for so many transfers, pauses that it asks for, and whether it answers at all."""
+    """One host: places for so many transfers, pauses that it asks for, and whether it serves anybody."""
 
     def __init__(self, places: int, patience: float) -> None:
         self._places, self._patience = asyncio.Semaphore(places), patience
@@ -31,15 +32,18 @@ class Host:
         """One of the host's places and one of all, after the pause that it asked for.
 
         Raises:
-            Failure: the host answers nobody.
+            Failure: the host serves nobody.
         """
         async with self._places:
-            while (pause := self.resume_in()) > 0:
-                await asyncio.sleep(pause)
-            if self._silent:
-                raise Failure(failures.SILENT_HOST)
-            async with overall:
-                yield
+            while True:
+                while (pause := self.resume_in()) > 0:
+                    await asyncio.sleep(pause)
+                async with overall:
+                    if self._silent:
+                        raise Failure(failures.SILENT_HOST)
+                    if self.resume_in() <= 0:  # no other answer asked for a pause while this one waited
+                        yield
+                        return
 
     def pause(self, seconds: float) -> None:
         """Ask nothing for so long."""
@@ -54,7 +58,7 @@ class Host:
         self._unheard, self._silent = 0, False
 
     def unheard(self) -> bool:
-        """A try went unanswered; whether the host counts as silent from now on, and did not before."""
+        """A try went unanswered or was put off; whether the host is silent now, and was not before."""
         if not self._unheard:
             self._since = time.monotonic()
         self._unheard += 1
@@ -74,6 +78,7 @@ def seconds_of(retry_after: str, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:12])
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from clairo.artifacts import store
 from clairo.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 FILE = "pictures.jsonl"
 _FINISHED = "finished.json"
@@ -75,6 +79,8 @@ class Record:
     passing: bool = False
     failures: tuple[tuple[str, str], ...] = ()
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
+
     @property
     def ok(self) -> bool:
         """Whether there is a picture."""
@@ -85,14 +91,28 @@ class Record:
         entry = {name: value for name, value in asdict(self).items() if value not in (None, (), False)}
         return json.dumps(entry, sort_keys=True) + "\n"
 
-    @classmethod
-    def read(cls, line: str) -> Self:
-        """The record of a line."""
-        entry = json.loads(line)
-        if not isinstance(entry, dict):
-            raise TypeError("no JSON object")
-        pairs = tuple((str(url), str(reason)) for url, reason in entry.pop("failures", ()))
-        return cls(**entry, failures=pairs)
+    @staticmethod
+    def read(line: str) -> Record:
+        """The record of a line.
+
+        Raises:
+            ValueError: it is none: no JSON, other fields, other types, or another name of a file.
+        """
+        try:
+            found = _adapter().validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(": ".join([*map(str, first["loc"]), first["msg"]])) from None
+        if found.ok and None in (found.source, found.file, found.bytes, found.sha256):
+            raise ValueError("a picture without its source, file, size or digest")
+        if found.file is not None and found.file != name(found.item, Path(found.file).suffix):
+            raise ValueError(f"{found.file!r} is no name of its picture")
+        return found
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
 
 
 class Manifest:
@@ -104,10 +124,21 @@ class Manifest:
         self.records: dict[str, Record] = _read(self._path)
 
     def add(self, record: Record) -> None:
-        """Take a record in, on the disk as well."""
+        """Take a record in, on the disk as well.
+
+        Raises:
+            OSError: the disk is full, say; what is in the file stays as it was.
+        """
         self.records[record.item] = record
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(record.line())
+        line = record.line().encode()
+        with self._path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            try:
+                while line:  # a disk that fills up takes a part, and says so at the next
+                    line = line[file.write(line) :]
+            except BaseException:
+                file.truncate(end)  # half a line would spoil the next one
+                raise
 
     def tidy(self) -> None:
         """Write the file anew: a line an item, sorted."""
@@ -123,8 +154,17 @@ class Manifest:
         store.write_json(self.folder / _FINISHED, sorted({*self._finished(), request}))
 
     def _finished(self) -> list[str]:
-        path = self.folder / _FINISHED
-        return list(store.read_json(path)) if path.is_file() else []
+        """Digests of requests; none where the file is damaged, for that costs no more than some tries."""
+        try:
+            found = json.loads((self.folder / _FINISHED).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            return []
+        return [entry for entry in found if isinstance(entry, str)] if isinstance(found, list) else []
+
+    def clean(self) -> None:
+        """Delete what a killed download left half-way."""
+        for path in self.folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
 
     def whole(self, record: Record) -> bool:
         """Whether the picture of a record lies in the folder as it came."""
@@ -142,7 +182,7 @@ def locked(folder: Path) -> Iterator[None]:
         InputError: another one works there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as file:
+    with (folder / _LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -172,7 +212,7 @@ def _read(path: Path) -> dict[str, Record]:
     for number, line in enumerate(lines, 1):
         try:
             record = Record.read(line)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             if number == len(lines) and not line.endswith("\n"):
                 break  # the process was killed as it wrote
             raise InputError(
