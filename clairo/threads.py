@@ -5,6 +5,16 @@ from contextlib import contextmanager
 
 
 @contextmanager
+def one_of_blas() -> Iterator[None]:
+    """NumPy and SciPy on one thread, inside the block or the function that it decorates."""
+    import scipy.linalg  # noqa: F401  # its library is limited only if it is there
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@contextmanager
 def one_of_torch() -> Iterator[None]:
     """PyTorch on one thread, inside the block."""
     import torch

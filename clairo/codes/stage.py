@@ -14,6 +14,7 @@ from clairo.codes import balance, control, disambiguation, files, kinds, nearest
 from clairo.codes.quantizer import Quantizer, relative_error
 from clairo.config import CodesConfig
 from clairo.errors import InputError
+from clairo.threads import one_of_blas
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def inputs(cfg: CodesConfig) -> list[Path]:
     return [*cfg.files, old]
 
 
+@one_of_blas()
 def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
     """Write `codes.npz`, `report.json` and the quantizer of each group of vectors.
 
