@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import packed, read_index, set_clustering, unpacked, write_index
+from clairo.codes.quantizer import lost_share, packed, read_index, set_clustering, unpacked, write_index
 from clairo.threads import one_of_faiss
 
 
@@ -80,8 +80,10 @@ class Opq:
             decoded = self._pq.decode(packed(codes, self.values))
         lost = self._by_book(rotated - decoded)
         whole = self._by_book(rotated - rotated.mean(axis=0))
-        shares: list[float] = np.divide(lost, whole, out=np.zeros(self.books), where=whole > 0).tolist()
-        return shares
+        length = self._by_book(rotated)
+        return [
+            lost_share(*book) for book in zip(*map(np.ndarray.tolist, (lost, whole, length)), strict=True)
+        ]
 
     def _by_book(self, differences: NDArray[np.float32]) -> NDArray[np.float64]:
         """Squared length of the slice that each codebook sees, summed over the rows."""

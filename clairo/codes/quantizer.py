@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clairo.errors import InputError
 
 _Q = TypeVar("_Q")
+_STILL = 1e-11  # of squared lengths: what rotating equal vectors in single precision makes them differ by
 
 
 class Quantizer(Protocol):
@@ -54,7 +55,12 @@ def relative_error(vectors: NDArray[np.float32], decoded: NDArray[np.float32]) -
     """Squared error of `decoded` relative to the variance of `vectors`, both (n, width)."""
     exact = vectors.astype(np.float64)
     lost, whole = ((exact - decoded) ** 2).sum(), ((exact - exact.mean(axis=0)) ** 2).sum()
-    return float(lost / max(whole, np.finfo(np.float64).tiny))
+    return lost_share(float(lost), float(whole), float((exact**2).sum()))
+
+
+def lost_share(lost: float, whole: float, length: float) -> float:
+    """`lost` as a share of the variance `whole`; 0 where vectors of squared `length` do not vary at all."""
+    return lost / whole if whole > _STILL * length else 0.0
 
 
 def write_index(index: Any, path: Path) -> None:
