@@ -179,7 +179,7 @@ def _weighted(
     if cfg.learned_weights == "none":
         return fusion
     if len(count) < 2:
-        _warn(report, f"fused.learned_weights weighs nothing: one modality counts, {', '.join(count)}")
+        _warn(report, f"fused.learned_weights weighs nothing: only {', '.join(count) or 'none'} counts")
         return fusion
     level, own = -1, None
     if cfg.learned_weights == "category":
