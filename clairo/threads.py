@@ -1,7 +1,7 @@
 """One thread where more of them would change a result: they add the same numbers in another order."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 @contextmanager
@@ -14,27 +14,25 @@ def one_of_blas() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def one_of_torch() -> Iterator[None]:
+def one_of_torch() -> AbstractContextManager[None]:
     """PyTorch on one thread, inside the block."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return _one(torch.get_num_threads, torch.set_num_threads)
 
 
-@contextmanager
-def one_of_faiss() -> Iterator[None]:
+def one_of_faiss() -> AbstractContextManager[None]:
     """FAISS on one thread, inside the block."""
     import faiss
 
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    return _one(faiss.omp_get_max_threads, faiss.omp_set_num_threads)
+
+
+@contextmanager
+def _one(number: Callable[[], int], take: Callable[[int], None]) -> Iterator[None]:
+    before = number()
+    take(1)
     try:
         yield
     finally:
-        faiss.omp_set_num_threads(before)
+        take(before)

@@ -158,6 +158,16 @@ def test_vectors_that_are_all_equal_lose_nothing(
     assert report["groups"]["text"]["relative_error"] > 0
 
 
+def test_the_hint_of_a_small_group_leaves_the_others_as_they_are(
+    write_folders: WriteFolders, tmp_path: Path
+) -> None:
+    groups = {"text": vectors(6, 0), "image": vectors(5, 1)}
+    folders = write_folders(ITEMS, groups, {"image": np.arange(N) < 5})
+    with pytest.raises(InputError, match=r"codes\.values = 8 is more than the 5 items") as caught:
+        make(folders, tmp_path / "out")
+    assert caught.value.hint == "codes.groups.image.values = 4 would fit"
+
+
 def test_items_without_vectors_are_numbered(write_folders: WriteFolders, tmp_path: Path) -> None:
     present = {name: np.arange(N) >= 5 for name in ("text", "image")}
     folders = write_folders(ITEMS, {"text": vectors(6, 0), "image": vectors(5, 1)}, present)
