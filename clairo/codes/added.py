@@ -14,8 +14,10 @@ from clairo.codes import balance, control, disambiguation, files, kinds, nearest
 from clairo.codes.stage import categories, encode, groups_in, numbering, vectors_of
 from clairo.config import CodesConfig
 from clairo.errors import InputError
+from clairo.threads import one_of_blas
 
 
+@one_of_blas()
 def extend(
     cfg: CodesConfig, *, old: Path, fused: Path | None, sequences: Path, out: Path, seed: int
 ) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _assigned(
     rows = np.repeat(row[None], values, axis=0)
     rows[:, -1] = np.arange(values)
     entries = quantizer.decode(rows).astype(np.float64)
-    at_once = values * max(_AT_ONCE // values, 1)  # whole rounds of the values, so that all parts are even
+    at_once = values * (_AT_ONCE // values) or _AT_ONCE  # whole rounds of the values, so that parts are even
     last = np.empty(len(vectors), dtype=np.uint32)
     for start in range(0, len(vectors), at_once):
         part = vectors[start : start + at_once].astype(np.float64)

@@ -10,8 +10,10 @@ Groups that an item lacks keep their mark. An item without any vector has no nea
 numbered, as is one that only random codes tell of.
 """
 
+import hashlib
 import heapq
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +25,7 @@ from clairo.codes.quantizer import Quantizer
 from clairo.errors import InputError
 
 Row = tuple[int, ...]
+Rows = Iterator[tuple[float, Row]]
 _KEPT = 8  # rows whose reconstructions are kept for the next item: it often searches from the same one
 
 
@@ -69,19 +72,35 @@ def moved(features: NDArray[np.uint32], contents: Sequence[Content], fixed: int 
     wanted = wanted[np.argsort(group.ravel()[wanted], kind="stable")]
     made, taken = features.copy(), {tuple(row) for row in features.tolist()}
     parts = [_Part(content) for content in contents]
+    twins = [_twin(features, contents, item) for item in wanted.tolist()]
+    left, searches = Counter(twins), dict[bytes, _Search]()
     with log.step("move items to free rows", total=len(wanted)) as step:
-        for done, item in enumerate(wanted.tolist()):
-            row = _nearest_free(item, tuple(features[item].tolist()), parts, taken)
+        for done, (item, twin) in enumerate(zip(wanted.tolist(), twins, strict=True)):
+            search = searches.pop(twin, None) or _Search(item, tuple(features[item].tolist()), parts)
+            row = search.nearest_free(taken)
             if row is None:
                 raise _full(contents, len(wanted) - done)
+            left[twin] -= 1
+            if left[twin]:
+                searches[twin] = search
             taken.add(row)
             made[item] = row
             step.advance()
     return made
 
 
+def _twin(features: NDArray[np.uint32], contents: Sequence[Content], item: int) -> bytes:
+    """The same for items with equal codes and vectors, for which one search will do."""
+    vectors = (content.vectors[item].tobytes() for content in contents)
+    return hashlib.sha256(b"".join([features[item].tobytes(), *vectors])).digest()
+
+
 class _Part:
-    """Distances within one group."""
+    """Distances within one group.
+
+    Attributes:
+        places: column and code that each distance but the first is of.
+    """
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -89,6 +108,9 @@ class _Part:
         self._variance = (
             float(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1).mean()) if len(vectors) else 0.0
         )
+        codes, first = range(content.quantizer.values), content.first
+        columns = range(first, first + content.quantizer.books)
+        self.places = [(column, code) for column in columns for code in codes]
         self._reconstructions: Callable[[Row], NDArray[np.float32]] = lru_cache(_KEPT)(self._reconstruct)
 
     def distances(self, item: int, codes: Row) -> NDArray[np.float64]:
@@ -109,26 +131,50 @@ class _Part:
         return quantizer.decode(rows)
 
 
-def _nearest_free(item: int, start: Row, parts: Sequence[_Part], taken: set[Row]) -> Row | None:
-    parts = [part for part in parts if part.content.present[item]]
-    waiting: list[tuple[float, Row]] = [(0.0, start)]
-    known = {start}
-    while waiting:
-        _, row = heapq.heappop(waiting)
-        if row not in taken:
-            return row
-        found = [part.distances(item, row[part.content.columns]) for part in parts]
+class _Search:
+    """Rows from one item outwards; what is passed once is never looked at again.
+
+    Taken rows stay taken, so an item with the same vectors goes on where the one before it has stopped.
+    """
+
+    def __init__(self, item: int, start: Row, parts: Sequence[_Part]) -> None:
+        self._item = item
+        self._parts = [part for part in parts if part.content.present[item]]
+        self._places = [place for part in self._parts for place in part.places]
+        self._passed: set[Row] = set()
+        self._waiting: list[tuple[float, Row, int, Rows]] = []
+        self._wait(iter([(0.0, start)]), 0)
+        self._sources = 1
+
+    def nearest_free(self, taken: set[Row]) -> Row | None:
+        """The nearest row that is not taken; None if all are."""
+        while self._waiting:
+            _, row, number, source = self._waiting[0]
+            if row not in taken:
+                return row
+            heapq.heappop(self._waiting)
+            self._wait(source, number)
+            if row not in self._passed:
+                self._passed.add(row)
+                self._wait(self._around(row), self._sources)
+                self._sources += 1
+        return None
+
+    def _wait(self, source: Rows, number: int) -> None:
+        """Queue the next row of a source; its others are no nearer."""
+        for distance, row in source:
+            if row not in self._passed:
+                heapq.heappush(self._waiting, (distance, row, number, source))
+                return
+
+    def _around(self, row: Row) -> Rows:
+        """The rows that differ from `row` in one code, nearest first."""
+        found = [part.distances(self._item, row[part.content.columns]) for part in self._parts]
         here = sum(float(distances[0]) for distances in found)
-        for part, distances in zip(parts, found, strict=True):
-            others = here - float(distances[0])
-            values = part.content.quantizer.values
-            for place, distance in enumerate(distances[1:].tolist()):
-                column = part.content.first + place // values
-                near = (*row[:column], place % values, *row[column + 1 :])
-                if near not in known:
-                    known.add(near)
-                    heapq.heappush(waiting, (others + distance, near))
-    return None
+        every = np.concatenate([here - distances[0] + distances[1:] for distances in found])
+        for place in np.argsort(every, kind="stable"):
+            column, code = self._places[place]
+            yield float(every[place]), (*row[:column], code, *row[column + 1 :])
 
 
 def _full(contents: Sequence[Content], left: int) -> InputError:

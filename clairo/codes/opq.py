@@ -3,29 +3,26 @@
 The report's `OPQ4,IVF1,PQ4x8` is this with one coarse centroid, the mean, which PCA has taken away before.
 """
 
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import packed, read_index, set_clustering, unpacked, write_index
+from clairo.codes.faiss_index import FaissQuantizer, packed, set_clustering
+from clairo.codes.quantizer import lost_share
 from clairo.threads import one_of_faiss
 
 
-class Opq:
+class Opq(FaissQuantizer):
     """A rotation, and a codebook for each slice of the rotated vector."""
 
-    def __init__(self, index: Any) -> None:
-        """Wrap a trained `faiss.IndexPreTransform` of an OPQ matrix and an `IndexPQ`."""
-        import faiss
+    kind = "OPQ"
 
-        self._index = index
-        codec: Any = faiss.downcast_index(index.index)
-        self._pq = codec.pq
-        self.width = int(index.d)
-        self.books = int(self._pq.M)
-        self.values = int(self._pq.ksub)
+    @classmethod
+    def wrap(cls, index: Any) -> Self:
+        """Of a trained `faiss.IndexPreTransform` of an OPQ matrix and an `IndexPQ`."""
+        pq = _product(index)
+        return cls(index, books=int(pq.M), values=int(pq.ksub))
 
     @classmethod
     def train(
@@ -57,31 +54,19 @@ class Opq:
         with one_of_faiss():
             index.train(np.ascontiguousarray(vectors))
         rotation.pq = None
-        return cls(index)
-
-    def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
-        """Codes of vectors: the nearest entry of every codebook, (n, books) below `values`."""
-        if not len(vectors):
-            return np.zeros((0, self.books), dtype=np.uint32)
-        with one_of_faiss():
-            return unpacked(self._index.sa_encode(np.ascontiguousarray(vectors)), self.books, self.values)
-
-    def decode(self, codes: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """The entries that codes (n, books) name, put together and rotated back, (n, width)."""
-        if not len(codes):
-            return np.zeros((0, self.width), dtype=np.float32)
-        with one_of_faiss():
-            return np.asarray(self._index.sa_decode(packed(codes, self.values)))
+        return cls.wrap(index)
 
     def book_errors(self, vectors: NDArray[np.float32], codes: NDArray[np.uint32]) -> list[float]:
         """Of the slice that each codebook sees, its squared error relative to its variance."""
         with one_of_faiss():
             rotated = self._index.chain.at(0).apply(np.ascontiguousarray(vectors))
-            decoded = self._pq.decode(packed(codes, self.values))
+            decoded = _product(self._index).decode(packed(codes, self.values))
         lost = self._by_book(rotated - decoded)
         whole = self._by_book(rotated - rotated.mean(axis=0))
-        shares: list[float] = np.divide(lost, whole, out=np.zeros(self.books), where=whole > 0).tolist()
-        return shares
+        length = self._by_book(rotated)
+        return [
+            lost_share(*book) for book in zip(*map(np.ndarray.tolist, (lost, whole, length)), strict=True)
+        ]
 
     def _by_book(self, differences: NDArray[np.float32]) -> NDArray[np.float64]:
         """Squared length of the slice that each codebook sees, summed over the rows."""
@@ -89,15 +74,10 @@ class Opq:
         squares: NDArray[np.float64] = (slices**2).sum(axis=(0, 2))
         return squares
 
-    def save(self, path: Path) -> None:
-        """Write it as a FAISS index file."""
-        write_index(self._index, path)
 
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+def _product(index: Any) -> Any:
+    """The product quantizer within an index."""
+    import faiss
 
-        Raises:
-            InputError: the file is missing or damaged.
-        """
-        return read_index(path, "OPQ", cls)
+    codec: Any = faiss.downcast_index(index.index)
+    return codec.pq

@@ -1,26 +1,27 @@
 """Residual k-means by FAISS: every codebook clusters what the codebooks before it have left over."""
 
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.codes.quantizer import packed, read_index, relative_error, set_clustering, unpacked, write_index
+from clairo.codes.faiss_index import FaissQuantizer, set_clustering
+from clairo.codes.quantizer import relative_error
 from clairo.threads import one_of_faiss
 
 
-class ResidualKMeans:
+class ResidualKMeans(FaissQuantizer):
     """A chain of codebooks: a vector is the sum of one entry of each."""
 
-    def __init__(self, index: Any) -> None:
-        """Wrap a trained `faiss.IndexResidualQuantizer` whose codebooks have equal sizes."""
+    kind = "residual"
+
+    @classmethod
+    def wrap(cls, index: Any) -> Self:
+        """Of a trained `faiss.IndexResidualQuantizer` whose codebooks have equal sizes."""
         import faiss
 
-        self._index = index
-        self.width = int(index.d)
-        self.books = int(index.rq.M)
-        self.values = 1 << int(faiss.vector_to_array(index.rq.nbits)[0])
+        bits = int(faiss.vector_to_array(index.rq.nbits)[0])
+        return cls(index, books=int(index.rq.M), values=1 << bits)
 
     @classmethod
     def train(
@@ -51,7 +52,7 @@ class ResidualKMeans:
         set_clustering(index.rq.cp, seed)
         with one_of_faiss():
             index.train(np.ascontiguousarray(vectors))
-        return cls(index)
+        return cls.wrap(index)
 
     @property
     def codebooks(self) -> NDArray[np.float32]:
@@ -61,20 +62,6 @@ class ResidualKMeans:
         entries = faiss.vector_to_array(self._index.rq.codebooks)
         return np.asarray(entries.reshape(self.books, self.values, self.width))
 
-    def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint32]:
-        """Codes of vectors: book by book the entry nearest to what is left, (n, books) below `values`."""
-        if not len(vectors):
-            return np.zeros((0, self.books), dtype=np.uint32)
-        with one_of_faiss():
-            return unpacked(self._index.sa_encode(np.ascontiguousarray(vectors)), self.books, self.values)
-
-    def decode(self, codes: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """The sums of the entries that codes (n, books) name, (n, width)."""
-        if not len(codes):
-            return np.zeros((0, self.width), dtype=np.float32)
-        with one_of_faiss():
-            return np.asarray(self._index.sa_decode(packed(codes, self.values)))
-
     def book_errors(self, vectors: NDArray[np.float32], codes: NDArray[np.uint32]) -> list[float]:
         """What is left after each codebook, relative to the variance."""
         errors, decoded = [], np.zeros_like(vectors)
@@ -82,16 +69,3 @@ class ResidualKMeans:
             decoded += entries[column]
             errors.append(relative_error(vectors, decoded))
         return errors
-
-    def save(self, path: Path) -> None:
-        """Write it as a FAISS index file."""
-        write_index(self._index, path)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: the file is missing or damaged.
-        """
-        return read_index(path, "residual", cls)

@@ -14,6 +14,7 @@ from clairo.codes import balance, control, disambiguation, files, kinds, nearest
 from clairo.codes.quantizer import Quantizer, relative_error
 from clairo.config import CodesConfig
 from clairo.errors import InputError
+from clairo.threads import one_of_blas
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def inputs(cfg: CodesConfig) -> list[Path]:
     return [*cfg.files, old]
 
 
+@one_of_blas()
 def make(cfg: CodesConfig, *, fused: Path | None, sequences: Path, out: Path, seed: int) -> dict[str, Any]:
     """Write `codes.npz`, `report.json` and the quantizer of each group of vectors.
 
@@ -162,8 +164,8 @@ def _quantized(
         if name not in names:
             raise InputError(f"codes.groups.{name}: the groups of vectors are {', '.join(names)}")
     vectors = {name: group.aligned(catalogue.items) for name, group in vectors_of(cfg, fused).items()}
-    for name, embedding in vectors.items():  # all groups, before minutes go into the first
-        _check_enough(int((training & embedding.present).sum()), name, cfg)
+    items = {name: int((training & group.present).sum()) for name, group in vectors.items()}
+    _check_enough(items, cfg)  # all groups, before minutes go into the first
     return [
         _code(cfg.of(name), name, vectors[name], training, separate=len(names) > 1, out=out, seed=seed)
         if name in vectors
@@ -193,17 +195,20 @@ def _random(cfg: CodesConfig, name: str, items: NDArray[np.str_], seed: int) -> 
     return _Group(name, codes, cfg.values, {"source": cfg.source})
 
 
-def _check_enough(n: int, name: str, cfg: CodesConfig) -> None:
-    own, values = cfg.groups.get(name), cfg.of(name).values
-    option = "codes.values" if own is None or own.values is None else f"codes.groups.{name}.values"
-    if n >= values:
-        return
-    if n < 2:
-        raise InputError(f"{n} items of the training split have {name} vectors: too few for a codebook")
-    raise InputError(
-        f"{option} = {values} is more than the {n} items of the training split that have {name} vectors",
-        hint=f"{option} = {1 << (n.bit_length() - 1)} would fit",
-    )
+def _check_enough(items: dict[str, int], cfg: CodesConfig) -> None:
+    """Refuse a codebook with more entries than the training split has items with the group's vector."""
+    few = {name: n for name, n in items.items() if n < cfg.of(name).values}
+    for name, n in few.items():
+        if n < 2:
+            raise InputError(f"{n} items of the training split have {name} vectors: too few for a codebook")
+        own = f"codes.groups.{name}.values"
+        option = own if name in cfg.groups and cfg.groups[name].values else "codes.values"
+        fitting = own if len(few) < len(items) else option  # what leaves groups that fit as they are
+        raise InputError(
+            f"{option} = {cfg.of(name).values} is more than the {n} items of the training split that have "
+            f"{name} vectors",
+            hint=f"{fitting} = {1 << (n.bit_length() - 1)} would fit",
+        )
 
 
 def _code(

@@ -85,4 +85,8 @@ class FusedConfig(Section):
         for option, names in self.named().items():
             if len(set(names)) < len(names):
                 raise ValueError(f"{option} = {list(names)} names a modality twice")
+        for option, names in (("shuffled", self.shuffled), ("tuned", self.tuned)):
+            for name in names:
+                if name in self.zeroed:
+                    raise ValueError(f"{option} and zeroed name {name!r}: all its items have one vector then")
         return self

@@ -130,6 +130,14 @@ _PATHS = frozenset(
 _SPEED = frozenset({"threads", "checkpoint_minutes", "accumulate", "tracker", "download"})
 
 
+# What pydantic names as Python does, as TOML does.
+_KINDS = {
+    "model_type": "input should be a table",
+    "dict_type": "input should be a table",
+    "tuple_type": "input should be a list",
+}
+
+
 def _anchor(table: dict[str, Any], base: Path) -> dict[str, Any]:
     """Make the paths of a file relative to that file, not to where the command was typed."""
 
@@ -172,14 +180,15 @@ def _override(table: dict[str, Any], override: str) -> None:
 def _explain(problem: Mapping[str, Any], origin: str) -> str:
     """One problem that pydantic found, as a sentence with the option's name."""
     parts = [part for part in problem["loc"] if isinstance(part, str)]
-    name = ".".join(str(part) for part in problem["loc"]) or "the configuration"
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(parts[-1], _keys(parts[:-1]), n=1, cutoff=0.5)
         guess = f"; did you mean {near[0]!r}?" if near else ""
         return f"{origin}: unknown key {name!r}{guess}"
     if problem["type"] == "value_error":
-        return f"{origin}: {name}: {problem['ctx']['error']}"
-    return f"{origin}: {name} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return ": ".join([origin, *([name] if name else []), str(problem["ctx"]["error"])])
+    wanted = _KINDS.get(problem["type"], problem["msg"][0].lower() + problem["msg"][1:])
+    return f"{origin}: {name} = {problem['input']!r}: {wanted}"
 
 
 def _keys(sections: Iterable[str]) -> list[str]:

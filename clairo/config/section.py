@@ -9,7 +9,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0)]
 ModalityName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 
 MODES = ("fused", "separate", "both")
@@ -20,7 +20,11 @@ class Section(BaseModel):
     """One table of the configuration: frozen, and closed to keys that it does not know."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
 
 

@@ -1,6 +1,7 @@
 """All tables together."""
 
 import difflib
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import model_validator
@@ -36,14 +37,15 @@ class Config(Section):
     def _modalities(self) -> Self:
         known = self.embeddings.modalities
         for option, names in self.fused.named().items():
-            for name in names:
-                if name not in known:
-                    raise ValueError(_unknown_modality(option, name, known))
+            others = MODES if option == "mode" else ()
+            _check(f"fused.{option}", "modality", names, (*others, *known))
+        _check("codes.groups", "group", self.codes.groups, ("fused", *known))
         return self
 
 
-def _unknown_modality(option: str, name: str, known: tuple[str, ...]) -> str:
-    modes = MODES if option == "mode" else ()
-    near = difflib.get_close_matches(name, [*modes, *known], n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join((*modes, *known))}"
-    return f"fused.{option}: there is no modality {name!r} in [embeddings]{guess}"
+def _check(option: str, what: str, names: Iterable[str], known: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+            raise ValueError(f"{option}: there is no {what} {name!r} in [embeddings]{guess}")

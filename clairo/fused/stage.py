@@ -13,6 +13,7 @@ from clairo.config import FusedConfig
 from clairo.errors import InputError
 from clairo.fused import categories, head, learning, names, pca, tuning
 from clairo.fused.fusion import Fusion
+from clairo.threads import one_of_blas
 
 Report = dict[str, Any]
 Vectors = dict[str, Embedding]
@@ -21,6 +22,7 @@ _NAMED = 5  # items without any vector that the report names
 _WIDTH = 384  # of a share, where none is set
 
 
+@one_of_blas()
 def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed: int) -> Report:
     """Write one `<group>.npz` a quantizer group, what later items need, and `report.json`.
 
@@ -60,6 +62,7 @@ def make(cfg: FusedConfig, *, embeddings: Path, sequences: Path, out: Path, seed
     return report
 
 
+@one_of_blas()
 def extend(cfg: FusedConfig, *, old: Path, embeddings: Path, sequences: Path, out: Path) -> Report:
     """Write the groups of `old`, then those of the items that `embeddings` has more, by the same PCA.
 
@@ -176,7 +179,7 @@ def _weighted(
     if cfg.learned_weights == "none":
         return fusion
     if len(count) < 2:
-        _warn(report, f"fused.learned_weights weighs nothing: one modality counts, {', '.join(count)}")
+        _warn(report, f"fused.learned_weights weighs nothing: only {', '.join(count) or 'none'} counts")
         return fusion
     level, own = -1, None
     if cfg.learned_weights == "category":

@@ -79,3 +79,14 @@ def test_a_crowd_is_taken_in_parts_that_are_even(n: int, monkeypatch: pytest.Mon
     counts = np.bincount(made[:, 0], minlength=4)
     assert counts.max() == -(-n // 4)
     assert counts.sum() == n
+
+
+def test_more_values_than_items_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balance, "_AT_ONCE", 3)
+    random = np.random.default_rng(0)
+    quantizer = ResidualKMeans.train(
+        random.standard_normal((60, 3)).astype(np.float32), books=1, values=8, iterations=3, seed=0
+    )
+    vectors = np.repeat(random.standard_normal((1, 3)).astype(np.float32), 19, axis=0)
+    made = balance.balanced(quantizer, vectors, quantizer.encode(vectors))
+    assert np.bincount(made[:, 0]).max() == 3

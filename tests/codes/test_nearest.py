@@ -119,3 +119,24 @@ def test_when_all_rows_are_taken_the_error_says_so() -> None:
     ) as caught:
         moved(RESIDUAL.encode(vectors), [content(RESIDUAL, vectors)])
     assert "codes.books" in str(caught.value.hint)
+
+
+def test_twins_take_what_one_search_finds_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that stands for many items: no row is looked at again for each of them."""
+    quantizer = ResidualKMeans.train(cloud(200, 4), books=2, values=16, iterations=3, seed=0)
+    vectors = np.repeat(cloud(1, 4, 3), 40, axis=0)
+    looked, decode = [], quantizer.decode
+
+    def counted(codes: NDArray[np.uint32]) -> NDArray[np.float32]:
+        looked.append(len(codes))
+        return decode(codes)
+
+    monkeypatch.setattr(quantizer, "decode", counted)
+    features = quantizer.encode(vectors)
+    made = moved(features, [content(quantizer, vectors)])
+    assert len(looked) <= 40
+    alone = [features[:1]]
+    for _ in range(39):  # each twin with a search of its own
+        rows = np.concatenate([*alone, features[:1]])
+        alone.append(moved(rows, [content(quantizer, vectors[: len(rows)])], fixed=len(rows) - 1)[-1:])
+    np.testing.assert_array_equal(made, np.concatenate(alone))

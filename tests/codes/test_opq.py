@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairo.codes.opq import Opq
+from clairo.codes.opq import Opq, _product
 from clairo.codes.quantizer import relative_error
 from clairo.errors import InputError
 
@@ -27,7 +27,7 @@ def parts(quantizer: Opq) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The rotation (filled width, width) and the centroids (books, values, slice)."""
     import faiss
 
-    pq = quantizer._pq
+    pq = _product(quantizer._index)
     rotation: Any = faiss.downcast_VectorTransform(quantizer._index.chain.at(0))
     matrix = faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
     centroids = faiss.vector_to_array(pq.centroids).reshape(pq.M, pq.ksub, pq.dsub)

@@ -144,6 +144,30 @@ def test_nearest_rows_need_no_numbers(source: str, write_folders: WriteFolders, 
     assert report["groups"]["text"]["relative_error"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("value", [0, 0.3])
+@pytest.mark.parametrize("source", QUANTIZERS)
+def test_vectors_that_are_all_equal_lose_nothing(
+    source: str, value: float, write_folders: WriteFolders, tmp_path: Path
+) -> None:
+    """As of a modality that is `zeroed`: there is no variance that an error could be a share of."""
+    folders = write_folders(ITEMS, {"image": np.full((N, 6), value, dtype=np.float32), "text": vectors()})
+    report = make(folders, tmp_path / "out", source=source)
+    assert report["groups"]["image"]["relative_error"] == 0
+    assert [entry["relative_error"] for entry in report["categories"][:2]] == [0, 0]
+    assert [entry["used"] for entry in report["categories"][:2]] == [1, 1]
+    assert report["groups"]["text"]["relative_error"] > 0
+
+
+def test_the_hint_of_a_small_group_leaves_the_others_as_they_are(
+    write_folders: WriteFolders, tmp_path: Path
+) -> None:
+    groups = {"text": vectors(6, 0), "image": vectors(5, 1)}
+    folders = write_folders(ITEMS, groups, {"image": np.arange(N) < 5})
+    with pytest.raises(InputError, match=r"codes\.values = 8 is more than the 5 items") as caught:
+        make(folders, tmp_path / "out")
+    assert caught.value.hint == "codes.groups.image.values = 4 would fit"
+
+
 def test_items_without_vectors_are_numbered(write_folders: WriteFolders, tmp_path: Path) -> None:
     present = {name: np.arange(N) >= 5 for name in ("text", "image")}
     folders = write_folders(ITEMS, {"text": vectors(6, 0), "image": vectors(5, 1)}, present)

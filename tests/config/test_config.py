@@ -67,6 +67,15 @@ def test_defaults_survive_being_saved(tmp_path: Path) -> None:
         ("[fused]\nweights = { text = -1 }", ["fused.weights.text", "greater than or equal to 0"]),
         ("[fused]\nmodalities = []", ["fused", "modalities is empty"]),
         ("[fused]\nzeroed = ['text', 'text']", ["fused", "zeroed", "names a modality twice"]),
+        ("[fused]\nzeroed = ['text']\nshuffled = ['text']", ["shuffled and zeroed name 'text'"]),
+        ("[fused]\nzeroed = ['text']\ntuned = ['image', 'text']", ["tuned and zeroed name 'text'"]),
+        ("[fused]\ntuning = { temperature = inf }", ["fused.tuning.temperature", "finite"]),
+        ("[fused]\nmodalities = 'text'", ["fused.modalities = 'text'", "should be a list"]),
+        ("[fused]\nwidths = 3", ["fused.widths = 3", "should be a table"]),
+        ("[codes]\ngroups = { text = 5 }", ["codes.groups.text = 5", "should be a table"]),
+        ("[codes.groups.txet]\nbooks = 2", ["codes.groups: there is no group 'txet'", "mean 'text'?"]),
+        ("[codes.groups.smell]\nbooks = 2", ["codes.groups", "there are fused, text, image"]),
+        ("[codes.groups.text]\nbook = 2", ["'codes.groups.text.book'", "'books'"]),
     ],
 )
 def test_a_bad_configuration_names_the_option(text: str, words: list[str], tmp_path: Path) -> None:

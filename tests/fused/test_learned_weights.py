@@ -234,14 +234,20 @@ def test_an_item_that_lacks_a_modality_keeps_the_others(kind: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "options", [{"weights": {"image": 0}}, {"zeroed": ["image"]}, {"modalities": ["text"]}]
+    ("counts", "options"),
+    [
+        ("text", {"weights": {"image": 0}}),
+        ("text", {"zeroed": ["image"]}),
+        ("text", {"modalities": ["text"]}),
+        ("none", {"zeroed": ["text", "image"]}),
+    ],
 )
 def test_one_modality_that_counts_has_nothing_to_be_weighed_against(
-    options: dict[str, Any], tmp_path: Path
+    counts: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
     world = shop(tmp_path / "shop", "text")
     report = world.make("out", learned_weights="item", **options)
-    assert report["warnings"] == ["fused.learned_weights weighs nothing: one modality counts, text"]
+    assert report["warnings"] == [f"fused.learned_weights weighs nothing: only {counts} counts"]
     assert not (world.folder / "out" / "weights.npz").exists()
     world.make("plain", **options)
     assert (world.folder / "out" / "fused.npz").read_bytes() == (

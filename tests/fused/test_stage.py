@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from clairo import fused
 from clairo.artifacts import Embedding
@@ -237,3 +238,15 @@ class TestRefusals:
     def test_a_final_pca_without_a_concatenation(self, write_folders: WriteFolders, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"fused\.final_width is for"):
             make(write_folders(N, TRAINING, vectors()), tmp_path / "out", mode="separate", final_width=2)
+
+
+def test_the_number_of_threads_changes_nothing(write_folders: WriteFolders, tmp_path: Path) -> None:
+    """Wide enough that two threads of the linear algebra would add in another order."""
+    n, width = 900, 300
+    given = np.random.default_rng(0).standard_normal((n, width)).astype(np.float32)
+    folders = write_folders(n, range(n), {"text": given})
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            make(folders, tmp_path / str(threads), mode="text")
+    one, two = ({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("1", "2"))
+    assert one == two
