@@ -178,7 +178,7 @@ def _ways(
     whole, clock = VocabularyLoss(0.0), CLOCKS[options.clock]
 
     def ours(loss: Any, precision: str) -> list[float]:
-        return _ours(model, Watched(lambda: batches.of_epoch(0), batches, clock), loss, precision).took
+        return steps_of(model, Watched(lambda: batches.of_epoch(0), batches, clock), loss, precision).took
 
     return {
         "plain": lambda: _plain(model, Watched(lambda: data, batches, clock)),
@@ -212,7 +212,7 @@ def _plain(model: Any, watched: Watched) -> list[float]:
     return watched.took
 
 
-def _ours(model: Any, watched: Watched, loss: Any, precision: str) -> Watched:
+def steps_of(model: Any, watched: Watched, loss: Any, precision: str, *, accumulate: int = 1) -> Watched:
     """The trainer's first epoch."""
     read: Any = watched
     with tempfile.TemporaryDirectory() as folder:
@@ -226,7 +226,7 @@ def _ours(model: Any, watched: Watched, loss: Any, precision: str) -> Watched:
             accelerator,
             Group(device=accelerator.device),
             Track(accelerator, {}, is_main=True),
-            accumulate=1,
+            accumulate=accumulate,
             seed=0,
             epochs=1,
             learning_rate=_RATE,
@@ -272,7 +272,7 @@ def _loading(
     waited = []
     for turn in range(options.repeats):
         for name in list(sources) if turn % 2 == 0 else reversed(list(sources)):
-            watched = _ours(model, Watched(sources[name], batches, clock), trie, "bf16")
+            watched = steps_of(model, Watched(sources[name], batches, clock), trie, "bf16")
             took[name].append(watched.took[1:])
             waited += watched.waited[1:] if name == "loading" else []
     loading, ready = (1000 * np.array(took[name]) for name in sources)
