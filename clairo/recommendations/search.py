@@ -32,6 +32,7 @@ _TABLES = 1 << 28  # bytes that tables of histories and items may take
 _LISTED = 6  # bytes an item and history that lists take: what is allowed, and how much of it up to each item
 _EXACT = 40  # bytes an item and view that an exact search takes: scores, sorted, and as a ranking reads them
 _ENSEMBLES = {"votes": vote, "probabilities": average}
+_PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Settings:
         seed: of the run; the permutations derive from it.
         search: `beam`, or `exact`, which scores the whole catalogue.
         ensemble: how views make one list, see `clairo.recommendations.ensemble`.
+        precision: what the weights are held in.
     """
 
     beams: int
@@ -55,6 +57,7 @@ class Settings:
     seed: int
     search: Literal["beam", "exact"] = "beam"  # files written before there was a choice lack it
     ensemble: Literal["votes", "probabilities"] = "votes"
+    precision: Literal["float32", "bf16"] = "float32"
 
     @classmethod
     def of(cls, cfg: RecommendationsConfig, seed: int) -> Self:
@@ -77,12 +80,10 @@ class Settings:
             raise InputError(
                 f"{folder / SETTINGS} is damaged: it has other keys than expected", hint=hint
             ) from None
-        if settings.search not in _SEARCHES or settings.ensemble not in _ENSEMBLES:
-            raise InputError(
-                f"{folder / SETTINGS} is damaged: no search {settings.search!r} with the ensemble "
-                f"{settings.ensemble!r} is known",
-                hint=hint,
-            )
+        known = {"search": _SEARCHES, "ensemble": _ENSEMBLES, "precision": _PRECISIONS}
+        for name, values in known.items():
+            if (value := getattr(settings, name)) not in values:
+                raise InputError(f"{folder / SETTINGS} is damaged: no {name} {value!r} is known", hint=hint)
         return settings
 
 
@@ -142,6 +143,8 @@ class Search:
         trie = Trie.build(*encoder.canonical())
         network, meta = saved.load(model, device)
         meta.check(words)
+        if settings.precision == "bf16":
+            network.bfloat16()
         kind = ExactSearch if settings.search == "exact" else BeamSearch
         if not meta.permute:
             settings = replace(settings, views=1)  # all views are the same

@@ -300,6 +300,7 @@ def test_damaged_settings_are_named(whole_run: Path, tmp_path: Path) -> None:
     path = tmp_path / "run" / "recommendations" / "settings.json"
     whole = json.loads(path.read_text())
     kinds: list[Any] = [{"beams": 3}, [], whole | {"search": "deep"}, whole | {"ensemble": "choir"}]
+    kinds.append(whole | {"precision": "int3"})
     for damaged in kinds:
         path.write_text(json.dumps(damaged))
         with pytest.raises(InputError, match=r"settings\.json is damaged"):

@@ -458,3 +458,30 @@ def test_an_exact_average_needs_no_popularity_and_is_what_the_report_says(
         assert len(row["items"]) == 50
         assert all(score < 0 for score in row["scores"])
         assert (np.diff(row["scores"]) <= 0).all()
+
+
+@pytest.mark.parametrize("kind", ["beam", "exact"])
+def test_half_precision_finds_nearly_the_same(
+    run_folder: Path, sequences: Sequences, settings: RecommendationsConfig, kind: Any
+) -> None:
+    stages = {stage: run_folder / stage for stage in ("model", "vocabulary", "codes")}
+    full = Settings(settings.beams, 1, settings.normalise, settings.batch_size, seed=3, search=kind)
+    found = [
+        Search.load(**stages, sequences=sequences, settings=plan, device="cpu").views(
+            Histories.read(sequences, "test")
+        )
+        for plan in (full, replace(full, precision="bf16"))
+    ]
+    (items, scores), (half, rounded) = found
+    assert not np.array_equal(scores, rounded)  # it does compute in another precision
+    ours, theirs = (_by_item(*pair) for pair in ((items, scores), (half, rounded)))
+    shared = [np.abs(a[item] - b[item]) for a, b in zip(ours, theirs, strict=True) for item in a.keys() & b]
+    assert len(shared) > 0.9 * (items >= 0).sum()
+    assert max(shared) < 0.2
+
+
+def _by_item(items: Any, scores: Any) -> list[dict[int, float]]:
+    return [
+        {int(item): float(score) for item, score in zip(row, values, strict=True) if item >= 0}
+        for row, values in zip(items[:, 0], scores[:, 0], strict=True)
+    ]
