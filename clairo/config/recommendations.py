@@ -44,9 +44,9 @@ class RecommendationsConfig(Section):
     """Users searched at once. Of many, those with histories of like length can be searched together, which
     pads less. An exact search, and lists of what each may be recommended, take fewer in large catalogues."""
     precision: Literal["float32", "bf16"] = "float32"
-    """What the model's weights are held in while it searches. `bf16` is faster where the model is large and the
-    device multiplies in it; it rounds probabilities to about three digits, which can swap items that are as
-    good as equal."""
+    """What the model's weights are held in while it searches. `bf16` is faster where the model is large and
+    the device multiplies in it; it rounds probabilities to about three digits, which can swap items that are
+    as good as equal."""
     device: Literal["auto", "cpu"] = "auto"
     """Where the search runs."""
     item2item: Item2ItemConfig = Item2ItemConfig()
