@@ -19,7 +19,6 @@ import json
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -27,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench_search import Run, in_turns, search_of
+from bench_search import Run, in_turns, parser_of, search_of
 from bench_training import Watched, steps_of
 from clairo.model import network
 from clairo.model.examples import Batches, Examples
@@ -80,16 +79,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--users", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--beams", type=int, default=50)
-    parser.add_argument("--views", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser = parser_of(__doc__, "bench_growth.json")
     parser.add_argument("--full", action="store_true", help="every size, not just the least and the most")
-    parser.add_argument("--out", type=Path, default=Path("bench_growth.json"))
     parser.add_argument("--point", default="", help=argparse.SUPPRESS)  # WHAT:AXIS:SIZE, printed as JSON
     return parser.parse_args()
 

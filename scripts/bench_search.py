@@ -88,7 +88,7 @@ class Run:
 
 def main() -> None:
     """Measure, print the tables, and write JSON."""
-    options = _options()
+    options = parser_of(__doc__, "bench_search.json").parse_args()
     torch.set_num_threads(1)
     before, run = machine(), Run.load(options.run)
     print(f"{before['cpu']}, one thread, load {before['load']}; torch {torch.__version__}")
@@ -101,8 +101,9 @@ def main() -> None:
     print(f"written to {options.out}")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def parser_of(what: str | None, out: str) -> argparse.ArgumentParser:
+    """The options of searches that are timed; `what` is a script's docstring, `out` where its JSON goes."""
+    parser = argparse.ArgumentParser(description=(what or "").partition("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--users", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
@@ -110,8 +111,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--views", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
-    parser.add_argument("--out", type=Path, default=Path("bench_search.json"))
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, default=Path(out))
+    return parser
 
 
 def search_of(
