@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from clairo.errors import InputError
+from clairo.errors import FULL, InputError
 
 MANIFEST = "manifest.json"
 _FINGERPRINT = ".fingerprint"
@@ -160,11 +160,14 @@ class Store:
 
         Raises:
             InputError: the folder cannot be written, or another run works in it.
+            OSError: the disk is full, which another folder need not mend.
         """
         try:
             self.run.mkdir(parents=True, exist_ok=True)
             file = (self.run / LOCK).open("w")
         except OSError as error:
+            if error.errno in FULL:
+                raise
             raise InputError(
                 f"cannot write into {self.run}: {error.strerror}", hint="choose another --out"
             ) from None

@@ -1,11 +1,13 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from clairo.artifacts import store
 from clairo.artifacts.store import Manifest, Store
-from clairo.errors import InputError
+from clairo.errors import InputError, told
 
 
 def finish(place: Store, stage: str, fingerprint: str, **files: str) -> Path:
@@ -71,6 +73,18 @@ def test_a_second_run_is_kept_out(tmp_path: Path) -> None:
         Store(tmp_path).locked(),
     ):
         pass
+
+
+def test_a_full_disk_is_not_taken_for_a_bad_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match=r"No space") as error, Store(tmp_path).locked():
+        pass
+    message, code = told(error.value) or ("", 0)
+    assert "the disk is full" in message
+    assert code == 1
 
 
 def test_changes_are_named_field_by_field() -> None:
