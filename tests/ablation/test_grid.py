@@ -217,6 +217,7 @@ def test_the_grids_of_the_package() -> None:
         "modality",
         "permutation",
         "quantizer",
+        "tuning",
         "views",
         "vocabulary-size",
     } <= set(names())
