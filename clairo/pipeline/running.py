@@ -187,7 +187,7 @@ def _help(config: Config, store: Store, word: Word) -> None:
 
 def _ensure(name: str, config: Config, store: Store, word: Word, shared: Shared | None) -> None:
     manifest = store.manifest(name)
-    if manifest is not None and added(manifest):  # it fits: see _refuse_retraining
+    if manifest is not None and added(manifest):  # it fits: see `refuse_retraining`
         logger.info("%s: stands, %s", name, origin(manifest))
         return
     parts = parts_of(name, config, store)
