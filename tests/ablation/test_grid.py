@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from clairo.ablation import Grid, names
+from clairo.config import MODES
 from clairo.errors import ConfigError
+from clairo.fused.names import check
 
 BASE = """
 seed = 3
@@ -229,3 +231,7 @@ def test_every_grid_of_the_package_holds(name: str, base: str, tmp_path: Path) -
     grid = Grid.load(name, config=base, data=tmp_path)
     assert len(grid.cells) > 1
     assert grid.about
+    for cell in grid.cells:
+        for config in cell.configs.values():
+            mode = config.fused.mode
+            check(config.fused, ("text", "image") if mode in MODES else (mode,))
