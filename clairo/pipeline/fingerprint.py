@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def unfit(manifest: Manifest, config: Config, store: Store) -> list[str]:
     was, now = manifest.parts, inside(manifest.stage, config, store)
     inputs = {need: was["inputs"].get(need) for need in now["inputs"]}
     before = {"config": was["config"], "seed": was["seed"], "inputs": inputs}
-    return changes(before, now) + [f"{item} was changed" for item in store.damaged(manifest)]
+    return reasons_against(replace(manifest, parts=before), now, store)
 
 
 def added(manifest: Manifest | None) -> bool:
