@@ -116,6 +116,9 @@ class Encoder:
     def __len__(self) -> int:
         """Items of the table."""
 
+    def initial(self) -> npt.NDArray[np.uint32]:
+        """Tokens of all items before anything is merged, flat, one a category."""
+
     def encode(
         self,
         offsets: npt.NDArray[np.int64],

@@ -189,7 +189,13 @@ def _inputs(search: Search, users: Histories) -> list[tuple[torch.Tensor, torch.
     inputs = []
     for user in range(len(users)):
         every = users.take(np.full(search.settings.views, user))
-        ids, mask = encode_inputs(search.encoder, every.offsets, every.events, seed=search.settings.seed)
+        ids, mask = encode_inputs(
+            search.encoder,
+            every.offsets,
+            every.events,
+            seed=search.settings.seed,
+            reading=search.reading,
+        )
         inputs.append((torch.from_numpy(ids), torch.from_numpy(mask)))
     return inputs
 

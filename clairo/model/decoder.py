@@ -66,7 +66,7 @@ class Decoder:
         self.output = model.lm_head.weight.detach()  # (model ids, d_model)
 
     def begin(self, input_ids: Tensor, mask: Tensor) -> DecoderState:
-        """Encode the inputs, (rows, length) int64 ids and bool mask, and lay out their keys and values."""
+        """Encode the inputs, ids and bool mask as `encode` takes them, and lay out their keys and values."""
         encoded = self._encode(input_ids, mask)
         cross = []
         for layer in self._layers:

@@ -86,7 +86,7 @@ class Batch:
     """What one training step reads.
 
     Attributes:
-        ids: (batch, length) int64 model ids of the histories, padded.
+        ids: int64 model ids of the histories, padded, as `clairo.tokens.encode_inputs` gives them.
         mask: (batch, length) bool, true where `ids` has a token.
         labels: (batch, longest target + 1) int64 model ids, END last, -100 behind.
     """

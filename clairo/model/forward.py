@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
+from clairo.tokens import PAD
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import T5ForConditionalGeneration
@@ -21,18 +23,36 @@ _BITS = 16  # random bits behind each element's dropout
 
 
 def encode(model: T5ForConditionalGeneration, ids: Tensor, mask: Tensor) -> Tensor:
-    """The encoder's output, (rows, length, d_model), for (rows, length) int64 ids and their bool mask.
+    """The encoder's output, (rows, length, d_model), for the ids and the bool mask of histories.
 
     Dropout acts as long as the model is in training mode.
+
+    Args:
+        model: in training mode for dropout.
+        ids: int64, (rows, length), or (rows, length, width) where a position holds several, PAD behind them.
+        mask: (rows, length).
     """
     stack, rate = model.encoder, _rate(model)
-    hidden = dropout(F.embedding(ids, model.shared.weight), rate)
+    hidden = dropout(embed(ids, model.shared.weight), rate)
     bias = _position_bias(stack, ids.shape[1], bidirectional=True) + shut(mask, hidden.dtype)
     for block in stack.block:
         attention, dense = block.layer
         hidden = hidden + dropout(_self_attention(attention, hidden, bias, rate), rate)
         hidden = hidden + dropout(_dense(dense, hidden, rate), rate)
     return dropout(rms_norm(hidden, stack.final_layer_norm), rate)
+
+
+def embed(ids: Tensor, weights: Tensor) -> Tensor:
+    """What stands at each position, (rows, length, d_model): the embedding of its id.
+
+    Of several ids it is the sum of their embeddings, over the root of how many there are, so that it is as
+    long as one of them. Items as pooled embeddings of their codes are those of VQ-Rec (Hou et al., WWW 2023).
+    """
+    if ids.ndim == 2:
+        return F.embedding(ids, weights)
+    total = F.embedding_bag(ids.flatten(0, 1), weights, mode="sum", padding_idx=PAD)
+    held = (ids != PAD).sum(dim=-1, keepdim=True).clamp(min=1)
+    return total.view(*ids.shape[:2], -1) * held.to(total.dtype).rsqrt()
 
 
 def decode(model: T5ForConditionalGeneration, ids: Tensor, encoded: Tensor, mask: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class Teacher(nn.Module):
         """The loss, a scalar.
 
         Args:
-            ids: (batch, length) int64 model ids.
+            ids: (batch, length) or (batch, length, width) int64 model ids.
             mask: (batch, length) bool.
             labels: (batch, steps) int64 model ids, END last, -100 behind.
         """

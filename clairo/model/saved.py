@@ -37,7 +37,7 @@ class Meta:
         best_epoch: the epoch whose weights these are, counted from 1.
         validation: their metrics on the validation sample.
         vocabulary: digest of the vocabulary that ids are tokens of; "" where it was not noted.
-        across, permute: how it reads histories, see `clairo.tokens.Reading`.
+        across, permute, whole: how it reads histories, see `clairo.tokens.Reading`.
         offset, pad, end, start: see `clairo.tokens`.
     """
 
@@ -52,6 +52,7 @@ class Meta:
     vocabulary: str = ""
     across: bool = True
     permute: bool = True
+    whole: bool = False
     offset: int = OFFSET
     pad: int = PAD
     end: int = END
@@ -60,7 +61,7 @@ class Meta:
     @property
     def reading(self) -> Reading:
         """How the model reads histories."""
-        return Reading(across=self.across, permute=self.permute)
+        return Reading(across=self.across, permute=self.permute, whole=self.whole)
 
     def check(self, vocabulary: Vocabulary) -> None:
         """Raise InputError unless the model's ids are those of `vocabulary`."""

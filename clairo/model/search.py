@@ -66,7 +66,7 @@ class BeamSearch:
         """Search for every row; a row is one view of one user.
 
         Args:
-            input_ids: (rows, length) int64 model ids, padded behind (see `clairo.tokens.encode_inputs`).
+            input_ids: int64 model ids, padded behind (see `clairo.tokens.encode_inputs`).
             attention_mask: (rows, length) bool.
             allowed: (sets, n_items) bool, the items that may come out: one set for all rows, or sets that
                 each hold for as many rows as any other, one after the other. Left out, every item may.

@@ -76,7 +76,7 @@ def make(
             Vocabulary.load(vocabulary / FILE),
             Codes.load(codes),
             Sequences.load(sequences),
-            Reading(across=scope.across(vocabulary), permute=cfg.permute),
+            Reading(across=scope.across(vocabulary), permute=cfg.permute, whole=cfg.reads == "items"),
         )
         data.check()
         examples = Examples.of(*data.histories.training(), cfg.max_history)

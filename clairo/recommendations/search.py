@@ -146,7 +146,7 @@ class Search:
         if settings.precision == "bf16":
             network.bfloat16()
         kind = ExactSearch if settings.search == "exact" else BeamSearch
-        if not meta.permute:
+        if not meta.reading.views_differ:
             settings = replace(settings, views=1)  # all views are the same
         # The average over exact views is exact itself if nothing is cut off.
         whole = settings.search == "exact" and settings.ensemble == "probabilities"

@@ -30,6 +30,8 @@ def encode_inputs(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Histories as the encoder reads them: permuted by (seed, row), merged, closed by END, padded at the end.
 
+    Where actions are read whole, a position holds all tokens of an action, side by side, before any merge.
+
     END marks the most recent side, and gives an empty history something to attend to. Cutting a history to
     its latest events is the caller's business.
 
@@ -40,11 +42,15 @@ def encode_inputs(
         seed: seed of the permutations.
         rows: (n_histories,) numbers that tell the permutations of histories apart; 0, 1, ... if left out.
         threads: threads of the encoder; all cores if left out. The result does not depend on it.
-        reading: whether to permute, and to merge across actions.
+        reading: whether to permute, to merge across actions, or to read actions whole.
 
     Returns:
-        Model ids (n_histories, longest) int64, and the mask of the same shape that is true where an id is.
+        Model ids, (n_histories, longest) int64, or (n_histories, longest, n_categories) where actions are
+        read whole, and END then stands before padding; and the mask, (n_histories, longest), that is true
+        where the position is no padding.
     """
+    if reading.whole:
+        return _whole(encoder.initial, offsets, events)
     tokens = reading.encode(encoder, offsets, events, seed=seed, rows=rows, threads=threads)
     ids = _padded(*tokens, PAD)
     return ids, ids != PAD
@@ -68,6 +74,18 @@ def flat_rows(
     offsets = np.zeros(len(start) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets, values[np.repeat(start - offsets[:-1], lengths) + np.arange(offsets[-1])]
+
+
+def _whole(
+    initial: NDArray[np.uint32], offsets: NDArray[np.int64], events: NDArray[np.uint32]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Ids and mask of histories with a position for every action, given the tokens of all items."""
+    lengths = np.diff(offsets)
+    columns = np.arange(int(lengths.max(initial=0)) + 1)
+    ids = np.full((len(lengths), len(columns), initial.shape[1]), PAD, dtype=np.int64)
+    ids[columns < lengths[:, None]] = initial[events].astype(np.int64) + OFFSET
+    ids[np.arange(len(lengths)), lengths, 0] = END
+    return ids, columns <= lengths[:, None]
 
 
 def _padded(tokens: NDArray[np.uint32], offsets: NDArray[np.int64], fill: int) -> NDArray[np.int64]:

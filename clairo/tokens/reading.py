@@ -1,4 +1,4 @@
-"""How histories become tokens: each action permuted or not, merged with its neighbours or alone."""
+"""How histories become tokens: actions permuted or not, merged across them or inside alone, or read whole."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ class Reading:
         across: merges reach across neighbouring actions; otherwise each action is encoded on its own.
         permute: every action's tokens are put in a random order first; otherwise the best merge goes first,
             and a history has one encoding only.
+        whole: an action is read at one position, as the sum of what its tokens mean; nothing is merged then,
+            and a history has one encoding only, whatever the other two say.
     """
 
     across: bool = True
     permute: bool = True
+    whole: bool = False
+
+    @property
+    def views_differ(self) -> bool:
+        """Whether a history has more than one encoding."""
+        return self.permute and not self.whole
 
     def encode(
         self,

@@ -1,5 +1,6 @@
 """A vocabulary made ready for one table of items, whose tokens are looked up once."""
 
+from functools import cached_property
 from typing import SupportsIndex, TypeAlias
 
 import numpy as np
@@ -27,6 +28,13 @@ class Encoder:
     def __len__(self) -> int:
         """Items of the table."""
         return len(self._core)
+
+    @cached_property
+    def initial(self) -> Tokens:
+        """The tokens of every item before anything is merged: (n_items, n_categories) uint32, read-only."""
+        tokens = self._core.initial().reshape(len(self), -1)
+        tokens.setflags(write=False)
+        return tokens
 
     def encode(
         self,

@@ -57,6 +57,12 @@ impl<V: Borrow<Vocabulary> + Sync> Encoder<V> {
         self.tokens.len() / self.n_categories()
     }
 
+    /// The tokens of all items before anything is merged: one a category, one item after the other.
+    #[must_use]
+    pub fn initial(&self) -> &[Token] {
+        &self.tokens
+    }
+
     /// Rank-order encoding of histories. Every set is put in a random order that depends on `seed` and the
     /// history's entry in `rows` alone.
     ///

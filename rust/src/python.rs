@@ -193,6 +193,10 @@ impl PyEncoder {
         self.0.n_items()
     }
 
+    fn initial<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<Token>> {
+        PyArray1::from_slice(py, self.0.initial())
+    }
+
     fn encode<'py>(
         &self,
         py: Python<'py>,

@@ -392,6 +392,23 @@ def test_a_tracker_writes_beside_the_artefacts_and_makes_none_stale(
     assert sorted(logged) == ["step 14", "step 7"]
 
 
+def test_a_run_that_reads_whole_items(run: Any) -> None:
+    """Recommendations depend on which items are read, and not on how many views are asked for."""
+    answer = run.run(model__reads="items")
+    assert answer.code == 0
+    assert "config.reads: tokens -> items" in answer.err
+    assert json.loads((run.out / "model" / "model.json").read_text())["whole"] is True
+    recommender = Recommender.load(run.out)
+    assert recommender.settings.views == 1
+    user = next(iter(recommender._user_rows))
+    history = recommender.history(user)
+    assert recommender.recommend(history) != recommender.recommend(history[:1])
+    stamp = (run.out / "recommendations" / "recommendations.parquet").read_bytes()
+    shutil.rmtree(run.out / "recommendations")
+    assert run.run(model__reads="items").code == 0
+    assert (run.out / "recommendations" / "recommendations.parquet").read_bytes() == stamp
+
+
 def test_a_run_without_permutation_and_without_merges_across_actions(run: Any) -> None:
     answer = run.run(vocabulary__across="false", model__permute="false")
     assert answer.code == 0

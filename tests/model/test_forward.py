@@ -112,6 +112,42 @@ def test_its_loss_is_spread_as_that_of_transformers(model: T5ForConditionalGener
     assert 0.9 < float(a.std() / b.std()) < 1.1
 
 
+def test_one_id_a_position_is_read_the_same_with_padding_behind_it(
+    model: T5ForConditionalGeneration, inputs: tuple[Tensor, Tensor, Tensor]
+) -> None:
+    model.eval()
+    ids, mask, _ = inputs
+    wide = torch.stack((ids, torch.zeros_like(ids), torch.zeros_like(ids)), dim=2)
+    read = forward.encode(model, ids, mask)
+    torch.testing.assert_close(forward.encode(model, wide, mask)[mask], read[mask])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_several_ids_at_a_position_add_up_whatever_their_order_and_padding(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(3)
+    weights = torch.randn(30, 8, generator=generator).to(dtype).requires_grad_()
+    ids = torch.randint(3, 30, (5, 7, 4), generator=generator)
+    ids[1, 2, 1:] = 0
+    ids[2, 3, 2:] = 0
+    ids[4, 6] = 0  # all padding
+    wanted = torch.zeros(5, 7, 8)
+    for row in range(5):
+        for place in range(7):
+            held = [weights[at].float() for at in ids[row, place].tolist() if at]
+            if held:
+                wanted[row, place] = torch.stack(held).sum(dim=0) / math.sqrt(len(held))
+    near = {"rtol": 2e-2, "atol": 2e-2} if dtype == torch.bfloat16 else {}
+    found = forward.embed(ids, weights)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), wanted, check_dtype=False, **near)
+    torch.testing.assert_close(forward.embed(ids.flip(2), weights), found, **near)
+    slope = torch.randn(wanted.shape, generator=generator)
+    (ours,) = torch.autograd.grad(found.float(), weights, slope)
+    (theirs,) = torch.autograd.grad(wanted, weights, slope)
+    torch.testing.assert_close(ours, theirs, **near)
+    assert not ours[0].any()  # padding learns nothing
+
+
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
 def test_dropout_shuts_its_share_and_scales_the_rest(rate: float) -> None:
     torch.manual_seed(0)

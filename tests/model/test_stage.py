@@ -21,6 +21,7 @@ from clairo.model import make, saved
 from clairo.model.loss import TrieLoss
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
+from clairo.tokens import Reading
 from clairo.vocabulary import Vocabulary
 
 Train = Callable[..., dict[str, Any]]
@@ -78,6 +79,13 @@ def test_it_learns_the_rule(tmp_path: Path, train: Train) -> None:
     assert summary["validation recall@10"] > 0.6
     assert summary["validation ndcg@10"] > 0.35
     assert summary["steps_per_second"] > 0
+
+
+def test_it_learns_the_rule_from_whole_items(tmp_path: Path, train: Train, sequences: Sequences) -> None:
+    summary = train(tmp_path, reads="items", epochs=20, batch_size=64, validation_users=150)
+    assert summary["validation recall@10"] > 0.6
+    assert summary["validation ndcg@10"] > 0.35
+    assert saved.load_meta(tmp_path).reading == Reading(whole=True)
 
 
 def test_the_best_weights_are_those_that_validation_saw(

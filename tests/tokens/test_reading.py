@@ -1,10 +1,10 @@
-"""How histories are read: permuted or not, merged across actions or inside of each alone."""
+"""How histories are read: permuted or not, merged across actions or inside of each alone, or whole."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairo.tokens import END, OFFSET, PERMUTED, Reading, encode_inputs
+from clairo.tokens import END, OFFSET, PAD, PERMUTED, Reading, encode_inputs
 from clairo.vocabulary import Encoder, Vocabulary
 
 FEATURES = np.array([(i // 5, i % 5, i % 3, 0) for i in range(25)], dtype=np.uint32)
@@ -80,3 +80,25 @@ def test_inside_alone_and_without_permutation_every_action_has_its_canonical_tok
         for history in HISTORIES
     ]
     assert read(encoder, Reading(across=False, permute=False), HISTORIES) == wanted
+
+
+def test_whole_actions_stand_side_by_side_with_all_their_features_before_any_merge(
+    vocabulary: Vocabulary, encoder: Encoder
+) -> None:
+    number = {feature: token for token, feature in enumerate(vocabulary.initial_tokens, 1)}
+    for reading in (Reading(whole=True), Reading(across=False, permute=False, whole=True)):
+        ids, mask = encode_inputs(encoder, *flat(HISTORIES), seed=1, reading=reading)
+        assert ids.dtype == np.int64
+        assert mask.dtype == np.bool_
+        assert ids.shape == (len(HISTORIES), 8, FEATURES.shape[1])
+        assert mask.shape == ids.shape[:2]
+        for row, held, history in zip(ids, mask, HISTORIES, strict=True):
+            wanted = [[number[feature] + OFFSET for feature in enumerate(FEATURES[item])] for item in history]
+            assert row[held].tolist() == [*wanted, [END, PAD, PAD, PAD]]
+            assert (row[~held] == PAD).all()
+
+
+def test_views_of_whole_or_unpermuted_actions_do_not_differ() -> None:
+    assert PERMUTED.views_differ
+    assert not Reading(whole=True).views_differ
+    assert not Reading(permute=False).views_differ
