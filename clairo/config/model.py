@@ -32,11 +32,11 @@ class ModelConfig(Section):
     """Dropout rate."""
     max_history: Positive = 20
     """Latest events that the model reads."""
-    reads: Literal["tokens", "items"] = "tokens"
-    """What the encoder reads of a history: `tokens`, the merged tokens of its actions, one a position; or
-    `items`, an action a position, as the sum of its codes' embeddings. Whole items are several times faster
-    to read and quicker to learn from, but merges then show in what is generated alone, and a history has
-    one view."""
+    reads: Literal["tokens", "codes", "items"] = "tokens"
+    """What stands at a position of the encoder: `tokens`, a merged token of the history; `codes`, a whole
+    action, as the sum of its codes' embeddings; `items`, the same with an embedding of the item itself. Whole
+    actions are several times faster to read; merges then show in what is generated alone, and a history has
+    one view. Embeddings of items learn faster from histories, and hold nothing of new items."""
     permute: bool = True
     """Put the tokens of every action in a random order before they are merged, anew in each epoch and view;
     otherwise a history has one encoding, and the recommendations one view of it."""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import T5Config
 
-from clairo.model import forward
+from clairo.model import forward, items
 from clairo.tokens import END, IGNORED, PAD, START
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import T5ForConditionalGeneration
 
 
 def build(
@@ -25,11 +26,13 @@ def build(
     d_kv: int,
     dropout: float,
     seed: int,
+    n_items: int = 0,
 ) -> T5ForConditionalGeneration:
     """A T5 encoder-decoder with random weights that depend on `seed` alone.
 
     ReLU feed-forward layers and an output layer tied to the embeddings, as the first T5 (Raffel et al., JMLR
-    2020). The generator of PyTorch is left as it was.
+    2020); with `n_items`, embeddings of so many items beside it (see `clairo.model.items`). The generator of
+    PyTorch is left as it was.
     """
     config = T5Config(
         vocab_size=n_model_ids,
@@ -45,10 +48,11 @@ def build(
         eos_token_id=END,
         decoder_start_token_id=START,
         attn_implementation="sdpa",
+        **({"n_items": n_items} if n_items else {}),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return T5ForConditionalGeneration(config)
+        return items.empty(config)
 
 
 class Teacher(nn.Module):

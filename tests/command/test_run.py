@@ -392,12 +392,14 @@ def test_a_tracker_writes_beside_the_artefacts_and_makes_none_stale(
     assert sorted(logged) == ["step 14", "step 7"]
 
 
-def test_a_run_that_reads_whole_items(run: Any) -> None:
+@pytest.mark.parametrize("reads", ["codes", "items"])
+def test_a_run_that_reads_whole_actions(run: Any, reads: str) -> None:
     """Recommendations depend on which items are read, and not on how many views are asked for."""
-    answer = run.run(model__reads="items")
+    answer = run.run(model__reads=reads)
     assert answer.code == 0
-    assert "config.reads: tokens -> items" in answer.err
-    assert json.loads((run.out / "model" / "model.json").read_text())["whole"] is True
+    assert f"config.reads: tokens -> {reads}" in answer.err
+    meta = json.loads((run.out / "model" / "model.json").read_text())
+    assert (meta["whole"], meta["named"]) == (True, reads == "items")
     recommender = Recommender.load(run.out)
     assert recommender.settings.views == 1
     user = next(iter(recommender._user_rows))
@@ -405,7 +407,7 @@ def test_a_run_that_reads_whole_items(run: Any) -> None:
     assert recommender.recommend(history) != recommender.recommend(history[:1])
     stamp = (run.out / "recommendations" / "recommendations.parquet").read_bytes()
     shutil.rmtree(run.out / "recommendations")
-    assert run.run(model__reads="items").code == 0
+    assert run.run(model__reads=reads).code == 0
     assert (run.out / "recommendations" / "recommendations.parquet").read_bytes() == stamp
 
 
