@@ -46,6 +46,8 @@ class ModelConfig(Section):
     """Parts that a batch is taken in, one after the other, to need less memory; `auto`: as it asks for."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Peak learning rate of AdamW."""
+    embedding_rate: Annotated[float, Field(gt=0)] = 1.0
+    """Learning rate of the embeddings, as a multiple of that of the rest."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Weight decay of AdamW."""
     softmax: Literal["trie", "vocabulary"] = "trie"

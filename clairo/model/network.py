@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
 
+_EMBEDDINGS = ("shared.weight", "item_embedding.weight")
+
 
 def build(
     *,
@@ -89,9 +91,24 @@ def output_scale(network: T5ForConditionalGeneration) -> float:
     return float(config.d_model**-0.5) if config.scale_decoder_outputs else 1.0
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters for AdamW: matrices decay, norms and the biases of relative positions do not."""
-    named = list(network.named_parameters())
-    free = [p for name, p in named if p.ndim < 2 or "bias" in name]
-    rest = [p for name, p in named if not (p.ndim < 2 or "bias" in name)]
-    return [{"params": rest, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def parameter_groups(
+    network: nn.Module, weight_decay: float, embedding_rate: float = 1.0
+) -> list[dict[str, Any]]:
+    """Parameters for AdamW: matrices decay, norms and the biases of relative positions do not.
+
+    Embeddings learn at `embedding_rate` times the rate of the rest (`rate` of their group), and decay as fast
+    as the other matrices.
+    """
+    embeddings, matrices, free = [], [], []
+    for name, parameter in network.named_parameters():
+        if parameter.ndim < 2 or "bias" in name:
+            free.append(parameter)
+        elif name.endswith(_EMBEDDINGS):
+            embeddings.append(parameter)
+        else:
+            matrices.append(parameter)
+    return [
+        {"params": matrices, "weight_decay": weight_decay, "rate": 1.0},
+        {"params": embeddings, "weight_decay": weight_decay / embedding_rate, "rate": embedding_rate},
+        {"params": free, "weight_decay": 0.0, "rate": 1.0},
+    ]

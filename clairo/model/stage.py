@@ -152,6 +152,7 @@ def _train(
         seed=seed,
         epochs=size.epochs,
         learning_rate=cfg.learning_rate,
+        embedding_rate=cfg.embedding_rate,
         weight_decay=cfg.weight_decay,
         warmup_steps=cfg.warmup_steps,
         gradient_norm=cfg.gradient_norm,

@@ -102,6 +102,7 @@ class Trainer:
         seed: of dropout.
         epochs: most epochs; the schedule ends there.
         learning_rate: at the peak.
+        embedding_rate: see `parameter_groups`.
         weight_decay: of AdamW (Loshchilov and Hutter, ICLR 2019).
         warmup_steps: see `schedule.warmup_steps`.
         gradient_norm: gradients are clipped to it.
@@ -126,6 +127,7 @@ class Trainer:
         seed: int,
         epochs: int,
         learning_rate: float,
+        embedding_rate: float,
         weight_decay: float,
         warmup_steps: int,
         gradient_norm: float,
@@ -146,7 +148,7 @@ class Trainer:
         self._checkpoint_seconds = 60 * checkpoint_minutes
         self._most_seconds = float("inf") if max_minutes is None else 60 * max_minutes
         self._optimizer = torch.optim.AdamW(
-            parameter_groups(network, weight_decay), lr=learning_rate, fused=True
+            parameter_groups(network, weight_decay, embedding_rate), lr=learning_rate, fused=True
         )
         self._stepper = accelerator.prepare(self._optimizer)
         self._gradients = Gradients(
@@ -225,7 +227,7 @@ class Trainer:
             state.step, warmup=self._warmup, total=self._total
         )
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate"]
         loss = self._gradients(batch, state.step, to_come=self._to_come())
         norm = self._accelerator.clip_grad_norm_(self._network.parameters(), self._gradient_norm)
         with memory.needed_for("the optimizer", self._accelerator.device, _SMALLER):

@@ -10,8 +10,9 @@ from clairo.model.network import Teacher, build, decoder_inputs, parameter_group
 from clairo.tokens import END, PAD, START
 
 
-def small(seed: int = 0) -> T5ForConditionalGeneration:
-    return build(n_model_ids=30, layers=2, d_model=16, d_ff=32, heads=2, d_kv=8, dropout=0.5, seed=seed)
+def small(seed: int = 0, n_items: int = 0) -> T5ForConditionalGeneration:
+    shape = {"layers": 2, "d_model": 16, "d_ff": 32, "heads": 2, "d_kv": 8}
+    return build(n_model_ids=30, dropout=0.5, seed=seed, n_items=n_items, **shape)
 
 
 IDS = torch.tensor([[5, 6, 7, END], [8, END, PAD, PAD]])
@@ -63,14 +64,18 @@ def test_it_is_the_t5_that_was_asked_for() -> None:
     assert network.config._attn_implementation == "sdpa"
 
 
-def test_norms_and_position_biases_do_not_decay() -> None:
-    network = small()
-    decaying, free = parameter_groups(network, 0.3)
+def test_norms_and_position_biases_do_not_decay_and_embeddings_have_a_rate_of_their_own() -> None:
+    network = small(n_items=4)
+    decaying, embeddings, free = parameter_groups(network, 0.3, embedding_rate=4)
     assert (decaying["weight_decay"], free["weight_decay"]) == (0.3, 0.0)
+    assert (decaying["rate"], embeddings["rate"], free["rate"]) == (1, 4, 1)
+    assert embeddings["rate"] * embeddings["weight_decay"] == pytest.approx(0.3)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     kept = {names[id(parameter)] for parameter in free["params"]}
     assert kept == {name for name in names.values() if "norm" in name or "relative_attention_bias" in name}
-    assert len(kept) + len(decaying["params"]) == len(names)
+    read = {names[id(parameter)] for parameter in embeddings["params"]}
+    assert read == {"shared.weight", "item_embedding.weight"}
+    assert len(kept) + len(read) + len(decaying["params"]) == len(names)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16])
