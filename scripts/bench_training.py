@@ -230,6 +230,7 @@ def steps_of(model: Any, watched: Watched, loss: Any, precision: str, *, accumul
             seed=0,
             epochs=1,
             learning_rate=_RATE,
+            embedding_rate=1.0,
             weight_decay=0.1,
             warmup_steps=0,
             gradient_norm=1.0,

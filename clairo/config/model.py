@@ -32,11 +32,10 @@ class ModelConfig(Section):
     """Dropout rate."""
     max_history: Positive = 20
     """Latest events that the model reads."""
-    reads: Literal["tokens", "codes", "items"] = "tokens"
-    """What stands at a position of the encoder: `tokens`, a merged token of the history; `codes`, a whole
-    action, as the sum of its codes' embeddings; `items`, the same with an embedding of the item itself. Whole
-    actions are several times faster to read; merges then show in what is generated alone, and a history has
-    one view. Embeddings of items learn faster from histories, and hold nothing of new items."""
+    reads: Literal["tokens", "actions"] = "tokens"
+    """What stands at a position of the encoder: `tokens`, a merged token of the history; or `actions`, a
+    whole action, as the sum of its codes' embeddings. Whole actions are several times faster to read; merges
+    then show in what is generated alone, and a history has one view."""
     permute: bool = True
     """Put the tokens of every action in a random order before they are merged, anew in each epoch and view;
     otherwise a history has one encoding, and the recommendations one view of it."""
@@ -47,7 +46,7 @@ class ModelConfig(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 0.003
     """Peak learning rate of AdamW."""
     embedding_rate: Annotated[float, Field(gt=0)] = 1.0
-    """Learning rate of the embeddings, as a multiple of that of the rest."""
+    """Learning rate of the embeddings, which are the output layer too, as a multiple of that of the rest."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """Weight decay of AdamW."""
     softmax: Literal["trie", "vocabulary"] = "trie"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
-from clairo.model import items
 from clairo.tokens import PAD
 
 if TYPE_CHECKING:
@@ -30,12 +29,11 @@ def encode(model: T5ForConditionalGeneration, ids: Tensor, mask: Tensor) -> Tens
 
     Args:
         model: in training mode for dropout.
-        ids: int64, (rows, length), or (rows, length, width) where a position holds several, PAD behind them;
-            of a model with embeddings of items, the last is the number of an item, 0 for none.
+        ids: int64, (rows, length), or (rows, length, width) where a position holds several, PAD behind them.
         mask: (rows, length).
     """
     stack, rate = model.encoder, _rate(model)
-    hidden = dropout(_read(model, ids), rate)
+    hidden = dropout(embed(ids, model.shared.weight), rate)
     bias = _position_bias(stack, ids.shape[1], bidirectional=True) + shut(mask, hidden.dtype)
     for block in stack.block:
         attention, dense = block.layer
@@ -106,16 +104,6 @@ def dropout(values: Tensor, rate: float) -> Tensor:
     kept = torch.empty(values.shape, dtype=values.dtype)
     torch.ge(drawn, shut - (1 << _BITS - 1), out=kept)
     return values * kept.mul_(1 / (1 - shut / (1 << _BITS)))
-
-
-def _read(model: T5ForConditionalGeneration, ids: Tensor) -> Tensor:
-    """What stands at each position, with the embedding of its item if the model has some."""
-    own = items.table(model)
-    if own is None:
-        return embed(ids, model.shared.weight)
-    number = ids[..., -1]
-    number = number.where(number < len(own), 0)  # items that came after the training
-    return embed(ids[..., :-1], model.shared.weight) + F.embedding(number, own, padding_idx=0)
 
 
 def _rate(model: T5ForConditionalGeneration) -> float:

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import T5Config
+from transformers import T5Config, T5ForConditionalGeneration
 
-from clairo.model import forward, items
+from clairo.model import forward
 from clairo.tokens import END, IGNORED, PAD, START
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import T5ForConditionalGeneration
-
-_EMBEDDINGS = ("shared.weight", "item_embedding.weight")
 
 
 def build(
@@ -28,13 +25,11 @@ def build(
     d_kv: int,
     dropout: float,
     seed: int,
-    n_items: int = 0,
 ) -> T5ForConditionalGeneration:
     """A T5 encoder-decoder with random weights that depend on `seed` alone.
 
     ReLU feed-forward layers and an output layer tied to the embeddings, as the first T5 (Raffel et al., JMLR
-    2020); with `n_items`, embeddings of so many items beside it (see `clairo.model.items`). The generator of
-    PyTorch is left as it was.
+    2020). The generator of PyTorch is left as it was.
     """
     config = T5Config(
         vocab_size=n_model_ids,
@@ -50,11 +45,10 @@ def build(
         eos_token_id=END,
         decoder_start_token_id=START,
         attn_implementation="sdpa",
-        **({"n_items": n_items} if n_items else {}),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return items.empty(config)
+        return T5ForConditionalGeneration(config)
 
 
 class Teacher(nn.Module):
@@ -92,23 +86,19 @@ def output_scale(network: T5ForConditionalGeneration) -> float:
 
 
 def parameter_groups(
-    network: nn.Module, weight_decay: float, embedding_rate: float = 1.0
+    network: T5ForConditionalGeneration, weight_decay: float, embedding_rate: float = 1.0
 ) -> list[dict[str, Any]]:
     """Parameters for AdamW: matrices decay, norms and the biases of relative positions do not.
 
     Embeddings learn at `embedding_rate` times the rate of the rest (`rate` of their group), and decay as fast
     as the other matrices.
     """
-    embeddings, matrices, free = [], [], []
-    for name, parameter in network.named_parameters():
-        if parameter.ndim < 2 or "bias" in name:
-            free.append(parameter)
-        elif name.endswith(_EMBEDDINGS):
-            embeddings.append(parameter)
-        else:
-            matrices.append(parameter)
+    embeddings = network.shared.weight
+    named = [(name, p) for name, p in network.named_parameters() if p is not embeddings]
+    free = [p for name, p in named if p.ndim < 2 or "bias" in name]
+    rest = [p for name, p in named if not (p.ndim < 2 or "bias" in name)]
     return [
-        {"params": matrices, "weight_decay": weight_decay, "rate": 1.0},
-        {"params": embeddings, "weight_decay": weight_decay / embedding_rate, "rate": embedding_rate},
+        {"params": rest, "weight_decay": weight_decay, "rate": 1.0},
+        {"params": [embeddings], "weight_decay": weight_decay / embedding_rate, "rate": embedding_rate},
         {"params": free, "weight_decay": 0.0, "rate": 1.0},
     ]

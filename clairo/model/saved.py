@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from safetensors.torch import load_model, save_file
-from transformers import T5Config
+from transformers import T5Config, T5ForConditionalGeneration
 
 from clairo.errors import InputError
-from clairo.model import items
 from clairo.tokens import END, OFFSET, PAD, START, Reading, n_model_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from transformers import T5ForConditionalGeneration
 
     from clairo.vocabulary import Vocabulary
 
@@ -40,7 +37,7 @@ class Meta:
         best_epoch: the epoch whose weights these are, counted from 1.
         validation: their metrics on the validation sample.
         vocabulary: digest of the vocabulary that ids are tokens of; "" where it was not noted.
-        across, permute, whole, named: how it reads histories, see `clairo.tokens.Reading`.
+        across, permute, whole: how it reads histories, see `clairo.tokens.Reading`.
         offset, pad, end, start: see `clairo.tokens`.
     """
 
@@ -56,7 +53,6 @@ class Meta:
     across: bool = True
     permute: bool = True
     whole: bool = False
-    named: bool = False
     offset: int = OFFSET
     pad: int = PAD
     end: int = END
@@ -65,7 +61,7 @@ class Meta:
     @property
     def reading(self) -> Reading:
         """How the model reads histories."""
-        return Reading(across=self.across, permute=self.permute, whole=self.whole, named=self.named)
+        return Reading(across=self.across, permute=self.permute, whole=self.whole)
 
     def check(self, vocabulary: Vocabulary) -> None:
         """Raise InputError unless the model's ids are those of `vocabulary`."""
@@ -136,7 +132,7 @@ def load(
     best = folder / BEST
     try:
         with torch.random.fork_rng():  # weights are drawn before they are read
-            network = items.empty(T5Config.from_json_file(best / "config.json"))
+            network = T5ForConditionalGeneration(T5Config.from_json_file(best / "config.json"))
         load_model(network, best / "model.safetensors")
     except Exception as error:  # noqa: BLE001 - libraries differ in what they raise for a damaged file
         raise InputError(f"{best} holds no model: {error}", hint="run the model stage again") from None

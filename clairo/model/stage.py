@@ -76,7 +76,7 @@ def make(
             Vocabulary.load(vocabulary / FILE),
             Codes.load(codes),
             Sequences.load(sequences),
-            _reading(cfg, across=scope.across(vocabulary)),
+            Reading(across=scope.across(vocabulary), permute=cfg.permute, whole=cfg.reads == "actions"),
         )
         data.check()
         examples = Examples.of(*data.histories.training(), cfg.max_history)
@@ -113,11 +113,6 @@ class _Data:
                 f"the vocabulary has {words.n_categories} categories, the codes have {len(items.names)}",
                 hint="vocabulary and codes are of different runs: run the vocabulary stage again",
             )
-
-
-def _reading(cfg: ModelConfig, *, across: bool) -> Reading:
-    whole, named = cfg.reads != "tokens", cfg.reads == "items"
-    return Reading(across=across, permute=cfg.permute, whole=whole, named=named)
 
 
 def _train(
@@ -179,10 +174,9 @@ def _network(cfg: ModelConfig, size: Size, data: _Data, seed: int) -> T5ForCondi
         d_kv=size.d_kv,
         dropout=size.dropout,
         seed=rng.derive(seed, "weights"),
-        n_items=len(data.items.ids) if data.reading.named else 0,
     )
     if cfg.start_from is not None:
-        start(model, cfg.start_from, data.words, data.items)
+        start(model, cfg.start_from, data.words, data.items.names)
     return model
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from transformers import T5Config
 
 from clairo import log
-from clairo.artifacts import Codes
-from clairo.artifacts.codes import FILE as CODES
 from clairo.errors import InputError
-from clairo.model import items, saved
+from clairo.model import saved
 from clairo.tokens import OFFSET, n_model_ids
 from clairo.vocabulary import FILE, Vocabulary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from torch import Tensor
     from transformers import T5ForConditionalGeneration
 
@@ -44,8 +41,6 @@ def inputs(cfg: ModelConfig) -> list[Path]:
         return []
     model = cfg.start_from / "model"
     paths = [model / saved.BEST, model / saved.META, cfg.start_from / "vocabulary" / FILE]
-    if cfg.reads == "items":
-        paths.append(cfg.start_from / "codes" / CODES)
     for path in paths:
         if not path.exists():
             raise InputError(
@@ -64,10 +59,11 @@ def shaped_as_start(cfg: ModelConfig) -> ModelConfig:
     return cfg.model_copy(update=shape)
 
 
-def start(network: T5ForConditionalGeneration, run: Path, words: Vocabulary, codes: Codes) -> None:
+def start(
+    network: T5ForConditionalGeneration, run: Path, words: Vocabulary, categories: Sequence[str]
+) -> None:
     """Give `network` the weights of the model of `run`, and rows of their own to tokens that it did not have.
 
-    Embeddings of items go to the items of the same id; where the old model has none, they start at zero.
     A new token starts as the mean of the two tokens that it is merged from: it stands for the features of
     both, so where the model has learned what they call for, the mean calls for a bit of each. Embeddings and
     output layer are one matrix, so this holds for reading the token and for writing it.
@@ -76,7 +72,7 @@ def start(network: T5ForConditionalGeneration, run: Path, words: Vocabulary, cod
         network: built for `words`.
         run: a run folder.
         words: the vocabulary, which must begin with that of `run`.
-        codes: the items and their categories.
+        categories: names of the items' categories.
 
     Raises:
         InputError: the vocabularies, the categories or the shapes do not go together.
@@ -85,21 +81,19 @@ def start(network: T5ForConditionalGeneration, run: Path, words: Vocabulary, cod
     old_words = Vocabulary.load(run / "vocabulary" / FILE)
     meta.check(old_words)
     _check_words(run, old_words, words)
-    if meta.categories != codes.names:
+    if meta.categories != list(categories):
         raise InputError(
             f"the model of {run} was trained on the categories {', '.join(meta.categories)}, "
-            f"the codes of this run are {', '.join(codes.names)}"
+            f"the codes of this run are {', '.join(categories)}"
         )
     _check_shape(run, old, network)
-    weights, own = dict(old.named_parameters()), items.table(network)
+    weights = dict(old.named_parameters())
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if parameter is network.shared.weight:
                 _grow(parameter, weights[name], words)
-            elif parameter is not own:
+            else:
                 parameter.copy_(weights[name])
-        if own is not None and (known := items.table(old)) is not None:
-            _inherit(own, known, codes.ids, Codes.load(run / "codes").ids)
     log.logger.info(
         "model: starts from %s: %d tokens are kept, %d are new",
         run,
@@ -114,12 +108,6 @@ def _grow(rows: Tensor, old: Tensor, words: Vocabulary) -> None:
     for row in range(len(old), n_model_ids(words)):
         left, right = words.merges[row - OFFSET - words.n_initial].tolist()
         rows[row] = (rows[left + OFFSET] + rows[right + OFFSET]) / 2
-
-
-def _inherit(own: Tensor, known: Tensor, ids: NDArray[np.str_], known_ids: NDArray[np.str_]) -> None:
-    """Rows of items that the old model has embeddings of; those of others stay zero."""
-    _, here, there = np.intersect1d(ids, known_ids[: len(known) - 1], return_indices=True)
-    own[torch.from_numpy(here) + 1] = known[torch.from_numpy(there) + 1]
 
 
 def _check_words(run: Path, old: Vocabulary, new: Vocabulary) -> None:
@@ -153,8 +141,3 @@ def _check_shape(run: Path, old: T5ForConditionalGeneration, new: T5ForCondition
                 f"the model of {run} has {option} = {there}, this run asks for {here}",
                 hint=f"set model.{option} = {there}",
             )
-    if items.table(old) is not None and items.table(new) is None:
-        raise InputError(
-            f"the model of {run} has embeddings of items, this run asks for none",
-            hint='set model.reads = "items"',
-        )

@@ -30,8 +30,7 @@ def encode_inputs(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Histories as the encoder reads them: permuted by (seed, row), merged, closed by END, padded at the end.
 
-    Where actions are read whole, a position holds all tokens of an action, side by side, before any merge,
-    and if they are named, behind these the row of the item, counted from 1 (0 beside END and in padding).
+    Where actions are read whole, a position holds all tokens of an action, side by side, before any merge.
 
     END marks the most recent side, and gives an empty history something to attend to. Cutting a history to
     its latest events is the caller's business.
@@ -46,12 +45,12 @@ def encode_inputs(
         reading: whether to permute, to merge across actions, or to read actions whole.
 
     Returns:
-        Model ids, (n_histories, longest) int64, or (n_histories, longest, width) where actions are read
-        whole, and END then stands before padding; and the mask, (n_histories, longest), that is true where
-        the position is no padding.
+        Model ids, (n_histories, longest) int64, or (n_histories, longest, n_categories) where actions are
+        read whole, and END then stands before padding; and the mask, (n_histories, longest), that is true
+        where the position is no padding.
     """
     if reading.whole:
-        return _whole(encoder.initial, offsets, events, named=reading.named)
+        return _whole(encoder.initial, offsets, events)
     tokens = reading.encode(encoder, offsets, events, seed=seed, rows=rows, threads=threads)
     ids = _padded(*tokens, PAD)
     return ids, ids != PAD
@@ -78,17 +77,14 @@ def flat_rows(
 
 
 def _whole(
-    initial: NDArray[np.uint32], offsets: NDArray[np.int64], events: NDArray[np.uint32], *, named: bool
+    initial: NDArray[np.uint32], offsets: NDArray[np.int64], events: NDArray[np.uint32]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Ids and mask of histories with a position for every action, given the tokens of all items."""
-    lengths, width = np.diff(offsets), initial.shape[1]
+    lengths = np.diff(offsets)
     columns = np.arange(int(lengths.max(initial=0)) + 1)
-    acted = columns < lengths[:, None]
-    ids = np.full((*acted.shape, width + named), PAD, dtype=np.int64)
-    ids[acted, :width] = initial[events].astype(np.int64) + OFFSET
+    ids = np.full((len(lengths), len(columns), initial.shape[1]), PAD, dtype=np.int64)
+    ids[columns < lengths[:, None]] = initial[events].astype(np.int64) + OFFSET
     ids[np.arange(len(lengths)), lengths, 0] = END
-    if named:
-        ids[acted, width] = events.astype(np.int64) + 1
     return ids, columns <= lengths[:, None]
 
 

@@ -27,13 +27,11 @@ class Reading:
             and a history has one encoding only.
         whole: an action is read at one position, as the sum of what its tokens mean; nothing is merged then,
             and a history has one encoding only, whatever the other two say.
-        named: beside the tokens of an action that is read whole stands the number of its item.
     """
 
     across: bool = True
     permute: bool = True
     whole: bool = False
-    named: bool = False
 
     @property
     def views_differ(self) -> bool:

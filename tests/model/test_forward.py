@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from clairo.model import forward, items, network
+from clairo.model import forward, network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,31 +149,6 @@ def test_several_ids_at_a_position_add_up_whatever_their_order_and_padding(dtype
     (theirs,) = torch.autograd.grad(wanted, weights, slope)
     near(ours, theirs)
     assert not ours[0].any()  # padding learns nothing
-
-
-def test_an_items_own_embedding_is_added_where_the_model_has_one() -> None:
-    shape = {"layers": 1, "d_model": 16, "d_ff": 32, "heads": 2, "d_kv": 8}
-    plain, named = (
-        network.build(n_model_ids=50, dropout=0.0, seed=0, n_items=n, **shape).eval() for n in (0, 6)
-    )
-    own = items.table(named)
-    assert items.table(plain) is None
-    assert own is not None
-    generator = torch.Generator().manual_seed(4)
-    ids = torch.randint(3, 50, (3, 5, 4), generator=generator)
-    number = torch.tensor([[1, 2, 3, 4, 0], [6, 7, 99, 5, 0], [2, 2, 2, 2, 0]])[..., None]
-    mask = torch.ones(3, 5, dtype=torch.bool)
-    read = torch.cat((ids, number), dim=2)
-    at_zero = forward.encode(named, read, mask)
-    torch.testing.assert_close(at_zero, forward.encode(plain, ids, mask))  # the rest is as it is without
-    with torch.no_grad():
-        own[1:] = torch.randn(6, 16, generator=generator)
-    known = torch.where(number <= 6, number, 0)  # those beyond came after the training
-    wanted = forward.embed(ids, named.shared.weight) + own[known[..., 0]]
-    torch.testing.assert_close(forward._read(named, read), wanted)
-    (gradient,) = torch.autograd.grad(forward.encode(named, read, mask)[..., 0].sum(), own)
-    assert not gradient[0].any()
-    assert gradient[1:].any(dim=1).tolist() == [True] * 6
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])

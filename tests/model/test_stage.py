@@ -17,7 +17,7 @@ from torch import Tensor
 from clairo import ClairoError, InputError
 from clairo.artifacts import Codes, Sequences
 from clairo.config import ModelConfig
-from clairo.model import items, make, saved
+from clairo.model import make, saved
 from clairo.model.loss import TrieLoss
 from clairo.model.train import Trainer, make_accelerator
 from clairo.model.validate import Validation
@@ -81,19 +81,11 @@ def test_it_learns_the_rule(tmp_path: Path, train: Train) -> None:
     assert summary["steps_per_second"] > 0
 
 
-@pytest.mark.parametrize("reads", ["codes", "items"])
-def test_it_learns_the_rule_from_whole_actions(tmp_path: Path, train: Train, reads: str) -> None:
-    summary = train(tmp_path, reads=reads, epochs=20, batch_size=64, validation_users=150)
+def test_it_learns_the_rule_from_whole_actions(tmp_path: Path, train: Train) -> None:
+    summary = train(tmp_path, reads="actions", epochs=20, batch_size=64, validation_users=150)
     assert summary["validation recall@10"] > 0.6
     assert summary["validation ndcg@10"] > 0.35
-    network, meta = saved.load(tmp_path, "cpu")
-    assert meta.reading == Reading(whole=True, named=reads == "items")
-    own = items.table(network)
-    assert (own is not None) == meta.named
-    if own is not None:
-        assert own.shape == (61, 32)
-        assert not own[0].any()
-        assert own[1:].any(dim=1).all()
+    assert saved.load_meta(tmp_path).reading == Reading(whole=True)
 
 
 def test_the_best_weights_are_those_that_validation_saw(

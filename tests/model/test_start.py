@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,16 @@ from numpy.typing import NDArray
 from transformers import T5ForConditionalGeneration
 
 from clairo import InputError
-from clairo.artifacts import Codes, Sequences
+from clairo.artifacts import Sequences
 from clairo.config import ModelConfig
-from clairo.model import inputs, items, make, network, saved
+from clairo.model import inputs, make, network, saved
 from clairo.model.start import start
 from clairo.model.validate import Validation
 from clairo.tokens import OFFSET, n_model_ids
 from clairo.vocabulary import Vocabulary
 
 Train = Callable[..., dict[str, Any]]
-CODES = Codes(
-    np.array(["item 0", "item 1"]),
-    np.zeros((2, 3), dtype=np.uint32),
-    ["text 1", "text 2", "disambiguation"],
-    [8, 8, 1],
-)
+NAMES = ["text 1", "text 2", "disambiguation"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +48,7 @@ def test_old_rows_are_kept_and_new_ones_lie_between_their_parts(
     run: Path, vocabulary: Vocabulary, larger: Vocabulary
 ) -> None:
     model = build(larger)
-    start(model, run, larger, CODES)
+    start(model, run, larger, NAMES)
     old, _ = saved.load(run / "model", "cpu")
     rows, before = model.shared.weight, old.shared.weight
     assert model.lm_head.weight is rows
@@ -72,37 +66,9 @@ def test_with_the_same_vocabulary_it_is_the_same_model(
     run: Path, vocabulary: Vocabulary, features: NDArray[np.uint32], sequences: Sequences
 ) -> None:
     model = build(vocabulary)
-    start(model, run, vocabulary, CODES)
+    start(model, run, vocabulary, NAMES)
     validate = Validation(sequences, vocabulary, features, users=40, beams=10, max_history=20, seed=0)
     assert validate(model) == saved.load_meta(run / "model").validation
-
-
-def test_embeddings_of_items_go_to_the_items_of_the_same_id(
-    tmp_path: Path, run: Path, vocabulary: Vocabulary, train: Train
-) -> None:
-    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
-    shutil.rmtree(tmp_path / "model")
-    train(tmp_path / "model", reads="items", epochs=1)
-    old, _ = saved.load(tmp_path / "model", "cpu")
-    known = items.table(old)
-    assert known is not None
-    assert known[1:].any(dim=1).all()
-    ids = np.array(["item 7", "a new one", "item 0", "item 59"])
-    codes = replace(CODES, ids=ids, features=np.zeros((4, 3), dtype=np.uint32))
-    model = build(vocabulary, n_items=4)
-    start(model, tmp_path, vocabulary, codes)
-    own = items.table(model)
-    assert own is not None
-    assert torch.equal(own[[1, 3, 4]], known[[8, 1, 60]])
-    assert not own[[0, 2]].any()
-    with pytest.raises(InputError, match=r'has embeddings of items.*\nhint: set model.reads = "items"'):
-        start(build(vocabulary), tmp_path, vocabulary, codes)
-
-    afresh = build(vocabulary, n_items=4)  # from a model without: they start at zero
-    start(afresh, run, vocabulary, codes)
-    own = items.table(afresh)
-    assert own is not None
-    assert not own.any()
 
 
 def test_training_goes_on_from_what_was_learned(
@@ -137,7 +103,7 @@ def test_other_shapes_are_refused(
     run: Path, vocabulary: Vocabulary, changes: dict[str, int], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        start(build(vocabulary, **changes), run, vocabulary, CODES)
+        start(build(vocabulary, **changes), run, vocabulary, NAMES)
 
 
 def test_other_vocabularies_are_refused(
@@ -147,20 +113,18 @@ def test_other_vocabularies_are_refused(
     other = Vocabulary.train(features, offsets, (events * 7) % 60, size=120)
     token = vocabulary.n_initial + int((vocabulary.merges != other.merges[:72]).any(axis=1).argmax())
     with pytest.raises(InputError, match=f"not the beginning of this run's: token {token} is another merge"):
-        start(build(other), run, other, CODES)
+        start(build(other), run, other, NAMES)
     small = Vocabulary.train(features, offsets, events, size=80)
     with pytest.raises(InputError, match=r"90 tokens, this run's only 80\nhint: set vocabulary.size to 90"):
-        start(build(small), run, small, CODES)
+        start(build(small), run, small, NAMES)
     wide = Vocabulary.train(features, offsets, events, size=120, cardinalities=[9, 9, 9])
     with pytest.raises(InputError, match="has 17 features, which are not the 27 of this run's"):
-        start(build(wide), run, wide, CODES)
+        start(build(wide), run, wide, NAMES)
 
 
 def test_other_categories_are_refused(run: Path, vocabulary: Vocabulary) -> None:
     with pytest.raises(InputError, match="the codes of this run are image 1, text 2"):
-        start(
-            build(vocabulary), run, vocabulary, replace(CODES, names=["image 1", "text 2", "disambiguation"])
-        )
+        start(build(vocabulary), run, vocabulary, ["image 1", *NAMES[1:]])
 
 
 def test_a_vocabulary_that_is_not_the_models_is_refused(
@@ -169,7 +133,7 @@ def test_a_vocabulary_that_is_not_the_models_is_refused(
     shutil.copytree(run, tmp_path, dirs_exist_ok=True)
     larger.save(tmp_path / "vocabulary" / "vocabulary.json")
     with pytest.raises(InputError, match="vocabulary and model are of different runs"):
-        start(build(larger), tmp_path, larger, CODES)
+        start(build(larger), tmp_path, larger, NAMES)
 
 
 @pytest.mark.parametrize("missing", ["model/best", "model/model.json", "vocabulary/vocabulary.json"])
@@ -178,8 +142,6 @@ def test_what_is_missing_is_named(tmp_path: Path, run: Path, config: ModelConfig
     started = config.model_copy(update={"start_from": tmp_path})
     assert [path.name for path in inputs(started)] == ["best", "model.json", "vocabulary.json"]
     assert inputs(config) == []
-    named = inputs(started.model_copy(update={"reads": "items"}))
-    assert [path.name for path in named][3:] == ["codes.npz"]
     place = tmp_path / missing
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     with pytest.raises(InputError, match=f"no run with a trained model: it has no {missing}"):

@@ -98,15 +98,6 @@ def test_whole_actions_stand_side_by_side_with_all_their_features_before_any_mer
             assert (row[~held] == PAD).all()
 
 
-def test_beside_a_whole_action_that_is_named_stands_the_row_of_its_item(encoder: Encoder) -> None:
-    plain, mask = encode_inputs(encoder, *flat(HISTORIES), seed=1, reading=Reading(whole=True))
-    named, same = encode_inputs(encoder, *flat(HISTORIES), seed=1, reading=Reading(whole=True, named=True))
-    assert np.array_equal(mask, same)
-    assert np.array_equal(named[..., :-1], plain)
-    for row, history in zip(named[..., -1], HISTORIES, strict=True):
-        assert row.tolist() == [*(item + 1 for item in history), *[0] * (len(row) - len(history))]
-
-
 def test_views_of_whole_or_unpermuted_actions_do_not_differ() -> None:
     assert PERMUTED.views_differ
     assert not Reading(whole=True).views_differ
