@@ -117,7 +117,7 @@ class Encoder:
         """Items of the table."""
 
     def initial(self) -> npt.NDArray[np.uint32]:
-        """Tokens of all items before anything is merged, flat, one a category."""
+        """Tokens of all items before anything is merged, one a category."""
 
     def encode(
         self,

@@ -32,7 +32,7 @@ class Encoder:
     @cached_property
     def initial(self) -> Tokens:
         """The tokens of every item before anything is merged: (n_items, n_categories) uint32, read-only."""
-        tokens = self._core.initial().reshape(len(self), -1)
+        tokens = self._core.initial()
         tokens.setflags(write=False)
         return tokens
 

@@ -123,7 +123,7 @@ impl<V: Borrow<Vocabulary> + Sync> Encoder<V> {
         run(self.n_items(), |_| 1, threads, observer, Canonical::default, job)
     }
 
-    fn n_categories(&self) -> usize {
+    pub(crate) fn n_categories(&self) -> usize {
         self.vocabulary.borrow().initial().n_categories()
     }
 

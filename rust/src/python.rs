@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -193,8 +193,9 @@ impl PyEncoder {
         self.0.n_items()
     }
 
-    fn initial<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<Token>> {
-        PyArray1::from_slice(py, self.0.initial())
+    fn initial<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<Token>>> {
+        let flat = PyArray1::from_slice(py, self.0.initial());
+        flat.reshape([self.0.n_items(), self.0.n_categories()])
     }
 
     fn encode<'py>(

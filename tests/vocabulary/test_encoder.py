@@ -45,6 +45,18 @@ def test_it_encodes_as_the_vocabulary_does(corpus: Corpus, vocabulary: Vocabular
     assert same(encoder.canonical(), vocabulary.canonical(features))
 
 
+def test_initial_tokens_are_those_of_the_features(corpus: Corpus, vocabulary: Vocabulary) -> None:
+    features = corpus[0]
+    number = {feature: token for token, feature in enumerate(vocabulary.initial_tokens, 1)}
+    initial = vocabulary.encoder(features).initial
+    assert initial.dtype == np.uint32
+    wanted = [[number[feature] for feature in enumerate(row)] for row in features.tolist()]
+    assert initial.tolist() == wanted
+    with pytest.raises(ValueError, match="read-only"):
+        initial[0, 0] = 1
+    assert vocabulary.encoder(features[:0]).initial.shape == (0, features.shape[1])
+
+
 def test_batches_come_together_to_the_whole(corpus: Corpus, vocabulary: Vocabulary) -> None:
     features, offsets, events = corpus
     encoder = vocabulary.encoder(features)
