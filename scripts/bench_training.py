@@ -8,7 +8,8 @@ Steps are timed in turns, data loading included, each way's first step left out:
 
 - plain (`scripts/slow_training.py`): transformers' T5 in float32, tokens by Python in the collate function;
 - ours: the trainer of the model stage over the same examples, in float32 and under bfloat16, with the loss
-  over the vocabulary (the plain loop's) and over the trie (another).
+  over the vocabulary (the plain loop's) and over the trie (another);
+- and once more, fastest way, with whole actions in the place of tokens (another model, `model.reads`).
 
 Examples have histories of `--events` events, so that inputs are about 40 tokens long and neither side pads
 much. With `--events 0` they are as they come, up to `--max-history` events: the plain loop pads batches drawn
@@ -49,7 +50,7 @@ from clairo.model.matmul import fast_float32
 from clairo.model.network import Teacher, parameter_groups
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
-from clairo.tokens import Trie
+from clairo.tokens import PERMUTED, Reading, Trie
 from clairo.vocabulary import FILE, Vocabulary
 from machine import CLOCKS, machine, shown, spread
 from slow_training import Collate, train
@@ -101,12 +102,22 @@ def main() -> None:
     codes, sequences = Codes.load(options.run / "codes"), Sequences.load(options.run / "sequences")
     n = (options.steps + 1) * options.batch_size
     examples = _examples(sequences, n, options)
-    batches = Batches(examples, words, codes.features, batch_size=options.batch_size, seed=options.seed)
+    batches, actions = (
+        Batches(
+            examples,
+            words,
+            codes.features,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            reading=reading,
+        )
+        for reading in (PERMUTED, Reading(whole=True))
+    )
     print(f"{before['cpu']}, one thread, load {before['load']}; torch {torch.__version__}; {words}")
     result: dict[str, Any] = {"before": before, "run": str(options.run), "options": _told(options)}
     data = _plain_data(words, codes, examples, options.batch_size)
     result["sizes"] = _sizes(batches, data)
-    result["rows"] = _timed(_ways(model, words, codes, batches, data, options), options)
+    result["rows"] = _timed(_ways(model, words, codes, batches, actions, data, options), options)
     more = _examples(sequences, _LOADED * options.batch_size, options)
     batches = Batches(more, words, codes.features, batch_size=options.batch_size, seed=options.seed)
     result["loading"] = _loading(model, words, codes, batches, options)
@@ -170,15 +181,16 @@ def _ways(
     words: Vocabulary,
     codes: Codes,
     batches: Batches,
+    actions: Batches,
     data: Any,
     options: argparse.Namespace,
 ) -> dict[str, Callable[[], list[float]]]:
-    """Each gives the seconds of its steps."""
+    """Each gives the seconds of its steps; `actions` are the batches with whole actions."""
     trie = TrieLoss(Trie.build(*words.canonical(codes.features)), 0.0)
     whole, clock = VocabularyLoss(0.0), CLOCKS[options.clock]
 
-    def ours(loss: Any, precision: str) -> list[float]:
-        return steps_of(model, Watched(lambda: batches.of_epoch(0), batches, clock), loss, precision).took
+    def ours(loss: Any, precision: str, source: Batches = batches) -> list[float]:
+        return steps_of(model, Watched(lambda: source.of_epoch(0), source, clock), loss, precision).took
 
     return {
         "plain": lambda: _plain(model, Watched(lambda: data, batches, clock)),
@@ -186,6 +198,7 @@ def _ways(
         "ours, bf16": lambda: ours(whole, "bf16"),
         "ours, trie": lambda: ours(trie, "no"),
         "ours, trie, bf16": lambda: ours(trie, "bf16"),
+        "ours, trie, bf16, actions": lambda: ours(trie, "bf16", actions),
     }
 
 
