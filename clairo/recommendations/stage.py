@@ -55,7 +55,7 @@ def make(
     )
     k = min(cfg.k, histories.n_items)
     how = ("beams", "views", "normalise", "ensemble")
-    report: dict[str, Any] = {"k": k} | {name: getattr(cfg, name) for name in how}
+    report: dict[str, Any] = {"k": k} | {name: getattr(search.settings, name) for name in how}
     passes, noted = _model(search, samples, k, out)
     alone = "recommendations" if cfg.blend == "off" else "model"
     _write(out / f"{alone}.parquet", histories, samples, [run.lists for run in passes])

@@ -407,6 +407,7 @@ def test_a_run_that_reads_whole_actions(run: Any) -> None:
     shutil.rmtree(run.out / "recommendations")
     assert run.run(model__reads="actions").code == 0
     assert (run.out / "recommendations" / "recommendations.parquet").read_bytes() == stamp
+    assert json.loads((run.out / "recommendations" / "report.json").read_text())["views"] == 1
 
 
 def test_a_run_without_permutation_and_without_merges_across_actions(run: Any) -> None:
