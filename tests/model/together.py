@@ -12,6 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
+from torch import distributed
+
 from clairo.config import ModelConfig
 from clairo.model import make
 from clairo.model.train import Trainer
@@ -24,6 +26,7 @@ def main() -> None:
         Trainer._settle = _die  # type: ignore[assignment,method-assign]
     for out, config in jobs:
         make(ModelConfig.model_validate(config), **folders, out=Path(out), seed=0)
+    distributed.destroy_process_group()  # as `clairo run` does; a thread of it could abort the exit otherwise
 
 
 def _die(_: Trainer) -> None:
