@@ -102,24 +102,15 @@ def main() -> None:
     codes, sequences = Codes.load(options.run / "codes"), Sequences.load(options.run / "sequences")
     n = (options.steps + 1) * options.batch_size
     examples = _examples(sequences, n, options)
-    batches, actions = (
-        Batches(
-            examples,
-            words,
-            codes.features,
-            batch_size=options.batch_size,
-            seed=options.seed,
-            reading=reading,
-        )
-        for reading in (PERMUTED, Reading(whole=True))
-    )
+    batches = _batches(examples, words, codes, options)
+    actions = _batches(examples, words, codes, options, Reading(whole=True))
     print(f"{before['cpu']}, one thread, load {before['load']}; torch {torch.__version__}; {words}")
     result: dict[str, Any] = {"before": before, "run": str(options.run), "options": _told(options)}
     data = _plain_data(words, codes, examples, options.batch_size)
     result["sizes"] = _sizes(batches, data)
     result["rows"] = _timed(_ways(model, words, codes, batches, actions, data, options), options)
     more = _examples(sequences, _LOADED * options.batch_size, options)
-    batches = Batches(more, words, codes.features, batch_size=options.batch_size, seed=options.seed)
+    batches = _batches(more, words, codes, options)
     result["loading"] = _loading(model, words, codes, batches, options)
     result["losses"] = _losses(model, batches, options)
     options.out.write_text(json.dumps({**result, "after": machine()}, indent=2) + "\n", "utf-8")
@@ -158,6 +149,17 @@ def _examples(sequences: Sequences, n: int, options: argparse.Namespace) -> Exam
     some = np.random.default_rng(options.seed).permutation(right)[:n]
     some = some[: len(some) // options.batch_size * options.batch_size]
     return Examples(every.events, every.start[some], every.target[some])
+
+
+def _batches(
+    examples: Examples,
+    words: Vocabulary,
+    codes: Codes,
+    options: argparse.Namespace,
+    reading: Reading = PERMUTED,
+) -> Batches:
+    size, seed = options.batch_size, options.seed
+    return Batches(examples, words, codes.features, batch_size=size, seed=seed, reading=reading)
 
 
 def _sizes(batches: Batches, data: Any) -> dict[str, float]:

@@ -49,11 +49,9 @@ def encode_inputs(
         read whole, and END then stands before padding; and the mask, (n_histories, longest), that is true
         where the position is no padding.
     """
-    if reading.whole:
-        return _whole(encoder.initial, offsets, events)
-    tokens = reading.encode(encoder, offsets, events, seed=seed, rows=rows, threads=threads)
-    ids = _padded(*tokens, PAD)
-    return ids, ids != PAD
+    tokens, ends = reading.encode(encoder, offsets, events, seed=seed, rows=rows, threads=threads)
+    ids = _padded(tokens, ends, PAD)
+    return ids, np.arange(ids.shape[1]) <= np.diff(ends)[:, None]
 
 
 def targets(tokens: NDArray[np.uint32], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -76,23 +74,14 @@ def flat_rows(
     return offsets, values[np.repeat(start - offsets[:-1], lengths) + np.arange(offsets[-1])]
 
 
-def _whole(
-    initial: NDArray[np.uint32], offsets: NDArray[np.int64], events: NDArray[np.uint32]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Ids and mask of histories with a position for every action, given the tokens of all items."""
-    lengths = np.diff(offsets)
-    columns = np.arange(int(lengths.max(initial=0)) + 1)
-    ids = np.full((len(lengths), len(columns), initial.shape[1]), PAD, dtype=np.int64)
-    ids[columns < lengths[:, None]] = initial[events].astype(np.int64) + OFFSET
-    ids[np.arange(len(lengths)), lengths, 0] = END
-    return ids, columns <= lengths[:, None]
-
-
 def _padded(tokens: NDArray[np.uint32], offsets: NDArray[np.int64], fill: int) -> NDArray[np.int64]:
-    """Model ids with END after every row's last token and `fill` behind it."""
+    """Model ids with END after every row's last entry and `fill` behind it.
+
+    Entries are tokens, or rows of tokens of one width; then END is the first of its row.
+    """
     lengths = np.diff(offsets.astype(np.int64))
-    padded = np.full((len(lengths), int(lengths.max(initial=0)) + 1), fill, dtype=np.int64)
-    columns = np.arange(padded.shape[1])
-    padded[columns < lengths[:, None]] = tokens.astype(np.int64) + OFFSET
-    padded[np.arange(len(lengths)), lengths] = END
+    shape = (len(lengths), int(lengths.max(initial=0)) + 1, *tokens.shape[1:])
+    padded = np.full(shape, fill, dtype=np.int64)
+    padded[np.arange(shape[1]) < lengths[:, None]] = tokens.astype(np.int64) + OFFSET
+    padded[(np.arange(len(lengths)), lengths) + (0,) * (tokens.ndim - 1)] = END
     return padded

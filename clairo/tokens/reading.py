@@ -48,7 +48,12 @@ class Reading:
         rows: NDArray[np.uint64] | None,
         threads: int | None,
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Tokens and their offsets; arguments and result are those of `Encoder.encode`."""
+        """Tokens and their offsets; arguments and result are those of `Encoder.encode`.
+
+        Of actions that are read whole the tokens are (n_events, n_categories), an action a row.
+        """
+        if self.whole:
+            return encoder.initial[events], offsets
         if self.across:
             return self._encode(encoder, offsets, events, seed, rows, threads)
         starts = alone(events)
