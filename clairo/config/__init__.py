@@ -16,7 +16,7 @@ from clairo.config.embeddings import (
 from clairo.config.fused import FusedConfig, TuningConfig
 from clairo.config.loading import content, dump, layered, load, merged, parse, presets, typed
 from clairo.config.model import ModelConfig
-from clairo.config.recommendations import Item2ItemConfig, RecommendationsConfig
+from clairo.config.recommendations import Item2ItemConfig, LinearConfig, RecommendationsConfig
 from clairo.config.report import ReportConfig
 from clairo.config.reviews import ReviewsConfig, ShopConfig
 from clairo.config.section import MODES, Natural, Positive, Section
@@ -35,6 +35,7 @@ __all__ = [
     "GroupConfig",
     "ImageConfig",
     "Item2ItemConfig",
+    "LinearConfig",
     "Mirror",
     "ModelConfig",
     "MoreConfig",

@@ -35,9 +35,9 @@ class Blend:
 
     rounded to 12 decimals, in (0, 1]. m is the rank of j, from 0, in everything that the model's views found
     as one list (`recommendations.ensemble`), and a(j) is 0 where they did not find j. i is the rank of j,
-    from 0, in the whole catalogue by the run's tuned item-to-item rival, which reads the latest
-    `sequences.max_history` events. So both say the same of the same rank, in the way in which the views of
-    the model vote, whatever their own scores mean.
+    from 0, in the whole catalogue by the run's tuned item-to-item rival, counted or fitted
+    (`recommendations.blend_with`), which reads the latest `sequences.max_history` events. So both say the
+    same of the same rank, in the way in which the views of the model vote, whatever their own scores mean.
 
     Equal scores go to the smaller item index. With weight 0 the order is the model's, and what it did not
     find follows by popularity; with weight 1 it is item-to-item's. A history without events has no list: it
@@ -46,8 +46,8 @@ class Blend:
 
     Attributes:
         weight: of item-to-item, from 0 to 1.
-        item2item: counts of the training events; items that came later (`clairo add`) have none and stand
-            last in its list, so that only the model can bring them to the front.
+        item2item: of the training events; items that came later (`clairo add`) score 0 in it, so that only
+            the model can bring them to the front.
         tie_weight: what the popularity shares were multiplied with in `item2item.tie`.
     """
 

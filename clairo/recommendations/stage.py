@@ -8,16 +8,17 @@ import numpy as np
 
 from clairo import log
 from clairo.artifacts import Sequences, store
-from clairo.config import Item2ItemConfig, RecommendationsConfig
+from clairo.config import Item2ItemConfig, LinearConfig, RecommendationsConfig
 from clairo.errors import InputError
 from clairo.recommendations import blending, rivals, tables
 from clairo.recommendations.blend import Blend
 from clairo.recommendations.full_pass import Pass, search_all
 from clairo.recommendations.invalid import invalid
+from clairo.recommendations.linear import Moments
 from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import SPLITS, Sample
 from clairo.recommendations.search import Search, Settings
-from clairo.recommendations.tuning import METRIC, tune
+from clairo.recommendations.tuning import Tuned, tune
 
 PARTS = ".parts"
 
@@ -35,14 +36,15 @@ def make(
     """Recommend to every user with a target (or a fixed sample), and write lists, settings and report.
 
     Leaves in `out`: `recommendations.parquet`, `popularity.parquet`, `markov.parquet`, `item2item.parquet`,
-    `settings.json` and `report.json`. Where the model is blended with item-to-item, `recommendations.parquet`
-    are the blended lists, `model.parquet` those of the model alone, and `blend.npz` is the blend. Parts of
+    `linear.parquet` unless the catalogue is too large for it, `settings.json` and `report.json`. Where the
+    model is blended with item-to-item, `recommendations.parquet` are the blended lists, `model.parquet` those
+    of the model alone, and `blend.npz` is the blend. Parts of
     the model's pass lie in `.parts` until the pass is through: a call that finds some goes on behind them and
     leaves the same lists as one that was never interrupted.
     """
-    _check(cfg.item2item)
     tables.announce()
     histories = Sequences.load(sequences)
+    _check(cfg, histories.n_items)
     samples = [Sample.draw(histories, split, size=cfg.users, seed=seed) for split in SPLITS]
     settings = Settings.of(cfg, seed)
     search = Search.load(
@@ -59,20 +61,29 @@ def make(
     passes, noted = _model(search, samples, k, out)
     alone = "recommendations" if cfg.blend == "off" else "model"
     _write(out / f"{alone}.parquet", histories, samples, [run.lists for run in passes])
-    tuned, chosen = _rivals(cfg.item2item, histories, samples, k, out)
-    report |= noted | chosen
+    tuned = _rivals(cfg, histories, samples, k, out)
+    report |= noted | {name: found.summary() for name, found in tuned.items()}
     if cfg.blend != "off":
-        report["blend"] = _blend(cfg, tuned, search, histories, samples, passes, k, out)
+        rival = tuned[cfg.blend_with].rival
+        report["blend"] = _blend(cfg, rival, search, histories, samples, passes, k, out)
     settings.save(out)
     store.write_json(out / "report.json", report)
     shutil.rmtree(out / PARTS)
     return report
 
 
-def _check(grid: Item2ItemConfig) -> None:
-    for option in ("windows", "decays"):
-        if not getattr(grid, option):
-            raise InputError(f"recommendations.item2item.{option} is empty", hint="name at least one value")
+def _check(cfg: RecommendationsConfig, n_items: int) -> None:
+    for table, options in (("item2item", ("windows", "decays")), ("linear", ("penalties", "decays"))):
+        for option in options:
+            if not getattr(getattr(cfg, table), option):
+                raise InputError(f"recommendations.{table}.{option} is empty", hint="name at least one value")
+    if cfg.blend != "off" and cfg.blend_with == "linear" and n_items > cfg.linear.most_items:
+        raise InputError(
+            f"recommendations.blend_with is linear, but {n_items} items are more than "
+            f"recommendations.linear.most_items = {cfg.linear.most_items}",
+            hint="set blend_with to item2item, or raise most_items, "
+            f"which takes {16 * n_items**2 / 1e9:.2g} GB of memory",
+        )
 
 
 def _model(search: Search, samples: list[Sample], k: int, out: Path) -> tuple[list[Pass], dict[str, Any]]:
@@ -108,29 +119,56 @@ def _speed(samples: list[Sample], found: list[Pass]) -> dict[str, float]:
 
 
 def _rivals(
-    grid: Item2ItemConfig, sequences: Sequences, samples: list[Sample], k: int, out: Path
-) -> tuple[rivals.ItemToItem, dict[str, Any]]:
-    """Count, tune and write the rivals' lists; tuned item-to-item, the grid and what was chosen from it."""
+    cfg: RecommendationsConfig, sequences: Sequences, samples: list[Sample], k: int, out: Path
+) -> dict[str, Tuned]:
+    """Count, fit, tune and write the rivals' lists; the tuned ones by name."""
     popularity = rivals.Popularity.count(sequences)
-    tuned, best, cells = tune(
-        sequences,
-        popularity,
-        windows=grid.windows,
-        decays=grid.decays,
-        backward=grid.backward,
-        tie_weight=grid.popularity,
-    )
+    tuned = {"item2item": _item2item(cfg.item2item, sequences, popularity)}
+    if sequences.n_items <= cfg.linear.most_items:
+        tuned["linear"] = _linear(cfg.linear, sequences, popularity)
+    else:
+        log.logger.info(
+            "no linear rival: %d items are more than recommendations.linear.most_items = %d",
+            sequences.n_items,
+            cfg.linear.most_items,
+        )
     systems: dict[str, rivals.Rival] = {
         "popularity": popularity,
         "markov": rivals.markov(sequences, popularity),
-        "item2item": tuned,
+        **{name: found.rival for name, found in tuned.items()},
     }
     with log.step("count rivals", total=len(systems)) as step:
         for name, rival in systems.items():
             _write_rival(out / f"{name}.parquet", rival, sequences, samples, k)
             step.advance(rival=name)
-    table = [{"window": cell.window, "decay": cell.decay, METRIC: cell.ndcg} for cell in cells]
-    return tuned, {"item2item": {"window": best.window, "decay": best.decay, "grid": table}}
+    return tuned
+
+
+def _item2item(grid: Item2ItemConfig, sequences: Sequences, popularity: rivals.Popularity) -> Tuned:
+    return tune(
+        "item2item",
+        sequences,
+        popularity,
+        lambda window: rivals.Neighbours.count(sequences, window=window, backward=grid.backward),
+        option="window",
+        values=grid.windows,
+        decays=grid.decays,
+        tie_weight=grid.popularity,
+    )
+
+
+def _linear(grid: LinearConfig, sequences: Sequences, popularity: rivals.Popularity) -> Tuned:
+    moments = Moments.count(sequences, past=grid.past, future=grid.future, together=grid.together)
+    return tune(
+        "linear",
+        sequences,
+        popularity,
+        lambda penalty: moments.fit(penalty, kept=grid.kept),
+        option="penalty",
+        values=grid.penalties,
+        decays=grid.decays,
+        tie_weight=grid.popularity,
+    )
 
 
 def _write_rival(
@@ -147,7 +185,7 @@ def _write_rival(
 
 def _blend(
     cfg: RecommendationsConfig,
-    tuned: rivals.ItemToItem,
+    rival: rivals.ItemToItem,
     search: Search,
     sequences: Sequences,
     samples: list[Sample],
@@ -158,10 +196,10 @@ def _blend(
     """Choose the weight, write the blend and its lists, and say what was chosen from what."""
     grid = list[dict[str, float]]()
     if isinstance(cfg.blend, str):
-        weight, grid = blending.tune(tuned, samples[0], passes[0])
+        weight, grid = blending.tune(rival, samples[0], passes[0])
     else:
         weight = cfg.blend
-    blend = Blend(weight, tuned, cfg.item2item.popularity)
+    blend = Blend(weight, rival, getattr(cfg, cfg.blend_with).popularity)
     blend.save(out)
     with log.step("blend", total=sum(len(sample.users) for sample in samples)) as step:
         lists = [
@@ -169,7 +207,7 @@ def _blend(
             for sample, run in zip(samples, passes, strict=True)
         ]
     _write(out / "recommendations.parquet", sequences, samples, lists)
-    return {"weight": weight, "grid": grid}
+    return {"with": cfg.blend_with, "weight": weight, "grid": grid}
 
 
 def _write(path: Path, sequences: Sequences, samples: list[Sample], lists: list[dict[str, Lists]]) -> None:

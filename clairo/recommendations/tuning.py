@@ -1,7 +1,8 @@
-"""Item-to-item with the window and decay that are best on validation."""
+"""Item-to-item with the settings that are best on validation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,44 +17,84 @@ METRIC = "ndcg@10"
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the grid and its validation NDCG@10 over all users that have a validation target."""
+    """One point of a grid and its validation NDCG@10 over all users that have a validation target.
 
-    window: int
+    Attributes:
+        value: what the table of pairs was made with: a window, or a penalty.
+        decay: see `ItemToItem`.
+        ndcg: the metric.
+    """
+
+    value: float
     decay: float
     ndcg: float
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """What tuning came to.
+
+    Attributes:
+        rival: of the best cell.
+        option: what `Cell.value` is.
+        best: that cell.
+        grid: all cells.
+    """
+
+    rival: ItemToItem
+    option: str
+    best: Cell
+    grid: list[Cell]
+
+    def summary(self) -> dict[str, Any]:
+        """The choice and what it was made from, as `report.json` has it."""
+        grid = [{self.option: cell.value, "decay": cell.decay, METRIC: cell.ndcg} for cell in self.grid]
+        return {self.option: self.best.value, "decay": self.best.decay, "grid": grid}
+
+
 def tune(
+    name: str,
     sequences: Sequences,
     popularity: Popularity,
+    table: Callable[[Any], Neighbours],
     *,
-    windows: Sequence[int],
+    option: str,
+    values: Sequence[float],
     decays: Sequence[float],
-    backward: float,
     tie_weight: float,
-) -> tuple[ItemToItem, Cell, list[Cell]]:
-    """The item-to-item rival of the best cell, that cell, and the whole grid.
+) -> Tuned:
+    """The item-to-item rival of the best cell of a grid.
 
     Every cell is measured unmasked on all validation users, whatever users are sampled later. Equal cells go
-    to the smaller window, then to the smaller decay.
+    to the smaller value, then to the smaller decay.
+
+    Args:
+        name: of the rival, for whoever waits.
+        sequences: the run's.
+        popularity: of its training events.
+        table: the pairs of items by a value of `option`.
+        option: what `values` are of.
+        values: at least one.
+        decays: at least one.
+        tie_weight: what popularity shares are multiplied with to order what is equal without them.
     """
     histories, (_, targets) = Histories.read(sequences, "validation"), sequences.targets("validation")
     tie = tie_weight * popularity.share
     grid, best = list[Cell](), None
-    with log.step("tune item2item", total=len(set(windows)) * len(set(decays))) as step:
-        for window in sorted(set(windows)):
-            neighbours = Neighbours.count(sequences, window=window, backward=backward)
+    with log.step(f"tune {name}", total=len(set(values)) * len(set(decays))) as step:
+        for value in sorted(set(values)):
+            neighbours = table(value)
             for decay in sorted(set(decays)):
                 rival = ItemToItem(neighbours, decay, tie, popularity)
                 ranks = target_ranks(rival, histories, targets, sequences.n_items)
-                cell = Cell(window, decay, metrics.summary(ranks, (10,))[METRIC])
+                cell = Cell(value, decay, metrics.summary(ranks, (10,))[METRIC])
                 grid.append(cell)
                 if best is None or cell.ndcg > best[1].ndcg:
                     best = rival, cell
-                step.advance(window=window, decay=decay, ndcg=cell.ndcg)
+                step.advance(**{option: value, "decay": decay, "ndcg": cell.ndcg})  # type: ignore[arg-type]
     if best is None:
         raise ValueError("the grid has no cell")
-    return *best, grid
+    return Tuned(best[0], option, best[1], grid)
 
 
 def target_ranks(

@@ -88,7 +88,8 @@ def compare(
 
     Args:
         first: a run folder, for what it recommends, or `FOLDER:SYSTEM` for one of its systems: a rival
-            (`popularity`, `markov`, `item2item`), or, where the run blends, its `model` alone or the `blend`.
+            (`popularity`, `markov`, `item2item`, `linear`), or, where the run blends, its `model` alone or
+            the `blend`.
         second: what to compare it with, in the same words.
         condition: whose lists: of validation, of test, or of test without items of the history (`masked`).
         metrics: names such as `recall@10` and `ndcg@10`.

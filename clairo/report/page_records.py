@@ -15,7 +15,7 @@ from clairo.report.parts import (
     measured,
     warnings,
 )
-from clairo.report.sentences import METRIC, metric_name
+from clairo.report.sentences import METRIC, SYSTEMS, metric_name
 
 _FLOW = (
     "reviews", "sequences", "embeddings", "fused", "codes", "vocabulary", "model", "recommendations",
@@ -149,7 +149,7 @@ def costs(report: dict[str, Any]) -> Section | None:
 def method(report: dict[str, Any]) -> Section | None:
     """How to read the numbers, versions and the configuration."""
     versions = [(name, ", ".join(found)) for name, found in report["versions"].items()]
-    blocks = [*_grid(report), *_weights(report)]
+    blocks = [*_grids(report), *_weights(report)]
     if versions:
         blocks.append(Table("Versions that made the artefacts", ["", "version"], versions))
     return Section(
@@ -162,21 +162,28 @@ def method(report: dict[str, Any]) -> Section | None:
     )
 
 
-def _grid(report: dict[str, Any]) -> list[Block]:
-    """What item-to-item chose from, on validation: windows down, decays across."""
-    tuned = _noted(report, "recommendations").get("item2item")
-    if not tuned:
-        return []
-    found = {(cell["window"], cell["decay"]): cell[METRIC] for cell in tuned["grid"]}
-    windows, decays = sorted({window for window, _ in found}), sorted({decay for _, decay in found})
-    chosen = (tuned["window"], tuned["decay"])
+_GRIDS = {"item2item": "window", "linear": "penalty"}
+"""Rivals that are tuned, and what stands beside the decay in their grids."""
+
+
+def _grids(report: dict[str, Any]) -> list[Block]:
+    """What the tuned rivals chose from, on validation: windows or penalties down, decays across."""
+    noted = _noted(report, "recommendations")
+    return [_grid(name, option, noted[name]) for name, option in _GRIDS.items() if name in noted]
+
+
+def _grid(name: str, option: str, tuned: dict[str, Any]) -> Block:
+    found = {(cell[option], cell["decay"]): cell[METRIC] for cell in tuned["grid"]}
+    values, decays = sorted({value for value, _ in found}), sorted({decay for _, decay in found})
+    chosen = (tuned[option], tuned["decay"])
     rows = [
-        [str(window), *(measured(found[window, decay], best=(window, decay) == chosen) for decay in decays)]
-        for window in windows
+        [f"{value:g}", *(measured(found[value, decay], best=(value, decay) == chosen) for decay in decays)]
+        for value in values
     ]
-    caption = f"Item-to-item's {metric_name(METRIC)} on validation by window and decay; its choice in bold"
-    heads = ["window", *(f"{decay:g}" for decay in decays)]
-    return [Table(caption, heads, rows, groups=[("decay", len(decays))])]
+    rival = SYSTEMS[name].capitalize()
+    caption = f"{rival}'s {metric_name(METRIC)} on validation by {option} and decay; its choice in bold"
+    heads = [option, *(f"{decay:g}" for decay in decays)]
+    return Table(caption, heads, rows, groups=[("decay", len(decays))])
 
 
 def _weights(report: dict[str, Any]) -> list[Block]:
@@ -189,5 +196,6 @@ def _weights(report: dict[str, Any]) -> list[Block]:
         for cell in found["grid"]
     ]
     name = metric_name(METRIC)
-    caption = f"The blend's {name} on validation by the weight of item-to-item; its choice in bold"
+    rival = SYSTEMS[found["with"]]
+    caption = f"The blend's {name} on validation by the weight of {rival}; its choice in bold"
     return [Table(caption, ["weight", name], rows)]

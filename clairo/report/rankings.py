@@ -20,6 +20,7 @@ _RIVALS = {
     "popularity": "popularity.parquet",
     "markov": "markov.parquet",
     "item2item": "item2item.parquet",
+    "linear": "linear.parquet",
 }
 FILES = {MODEL: "recommendations.parquet", **_RIVALS}
 FILES_BLENDED = {BLEND: "recommendations.parquet", MODEL: "model.parquet", **_RIVALS}

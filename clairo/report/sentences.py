@@ -11,6 +11,7 @@ SYSTEMS = {
     "popularity": "popularity",
     "markov": "Markov",
     "item2item": "item-to-item",
+    "linear": "linear item-to-item",
 }
 CONDITIONS = {
     "validation": "validation",
@@ -71,8 +72,8 @@ def blend(report: dict[str, Any]) -> Iterator[str]:
         how = "chosen on validation" if found.get("grid") else "set by the configuration"
         yield (
             f"This run recommends by a blend: the model's list with the weight {1 - found['weight']:.4g} "
-            f"and item-to-item's with the weight {found['weight']:.4g}, {how}. {SYSTEMS['model']} is the "
-            "model alone."
+            f"and that of {SYSTEMS[found['with']]} with the weight {found['weight']:.4g}, {how}. "
+            f"{SYSTEMS['model']} is the model alone."
         )
 
 

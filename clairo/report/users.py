@@ -21,7 +21,7 @@ SCHEMA = pl.Schema(
         "user": pl.String,  # original id
         "split": pl.String,  # validation or test
         "masked": pl.Boolean,  # whether items of the history were held back
-        "system": pl.String,  # blend, model, popularity, markov or item2item
+        "system": pl.String,  # blend, model, popularity, markov, item2item or linear
         "target": pl.String,  # original id
         "rank": pl.Int32,  # of the target, from 1; null where the list does not hold it
         "listed": pl.Int32,  # items that the list holds

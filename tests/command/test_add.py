@@ -161,7 +161,7 @@ def test_status_tells_whence_and_run_only_measures(world: Any, later: Path, earl
     for name in ("test", "masked"):
         (part,) = [part for part in report["slices"][name]["target_tail"] if part["slice"] == "cold"]
         assert part["users"] == n_cold
-        assert part["means"].keys() == {"model", "popularity", "markov", "item2item"}
+        assert part["means"].keys() == {"model", "popularity", "markov", "item2item", "linear"}
     assert "were added to the trained run" in (world.out / "report" / "report.html").read_text()
     assert ">cold<" in (world.out / "report" / "report.html").read_text()
     states = [state.state for state in pipeline.status(pipeline.saved_config(world.out), world.out)]

@@ -50,7 +50,7 @@ def test_a_run_ends_with_the_path_of_its_report(run: Any) -> None:
         assert {"recall@5", "recall@10", "ndcg@5", "ndcg@10"} <= report[part].keys()
     assert {"coverage@10", "invalid_rate"} <= report["test"].keys()
     assert report["test"]["invalid_rate"] == 0
-    assert report["baselines"].keys() == {"popularity", "markov", "item2item"}
+    assert report["baselines"].keys() == {"popularity", "markov", "item2item", "linear"}
     assert all({"test", "masked"} <= rival.keys() for rival in report["baselines"].values())
 
 

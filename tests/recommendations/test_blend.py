@@ -23,7 +23,7 @@ from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity
 from clairo.recommendations.search import Search
 
 STAGES = ("model", "vocabulary", "codes", "sequences")
-FILES = ("model", "popularity", "markov", "item2item")
+FILES = ("model", "popularity", "markov", "item2item", "linear")
 N = 9
 ITEMS = st.lists(st.integers(0, N - 1), max_size=6)
 
@@ -154,7 +154,9 @@ def made(run_folder: Path, settings: RecommendationsConfig, tmp_path_factory: py
 
 
 def stage(run_folder: Path, cfg: RecommendationsConfig, blend: Any, out: Path) -> dict[str, Any]:
-    cfg = cfg.model_copy(update={"blend": blend})
+    """`blend` with item2item, or with the rival that it names behind its weight."""
+    weight, rival = blend if isinstance(blend, tuple) else (blend, "item2item")
+    cfg = cfg.model_copy(update={"blend": weight, "blend_with": rival})
     return make(cfg, **{name: run_folder / name for name in STAGES}, out=out, seed=11)
 
 
@@ -172,12 +174,12 @@ def ndcg(table: pl.DataFrame) -> float:
 
 def test_off_leaves_what_it_left_before(made: Run) -> None:
     off, report = made("off")
-    names = {"recommendations.parquet", "popularity.parquet", "markov.parquet", "item2item.parquet"}
+    names = {f"{name}.parquet" for name in ("recommendations", *FILES[1:])}
     assert {path.name for path in off.iterdir()} == {*names, "settings.json", "report.json"}
     assert "blend" not in report
 
 
-@pytest.mark.parametrize("blend", [0.0, 0.3, 1.0, "tuned"])
+@pytest.mark.parametrize("blend", [0.0, 0.3, 1.0, "tuned", ("tuned", "linear")])
 def test_the_model_and_its_rivals_are_the_same_with_and_without(made: Run, blend: Any) -> None:
     (off, plain), (on, report) = made("off"), made(blend)
     for file in FILES:
@@ -188,10 +190,15 @@ def test_the_model_and_its_rivals_are_the_same_with_and_without(made: Run, blend
 
 
 def test_the_ends_are_the_two_lists(made: Run) -> None:
-    for weight, file in ((0.0, "model"), (1.0, "item2item")):
-        out, report = made(weight)
+    for weight, rival, file in (
+        (0.0, "item2item", "model"),
+        (1.0, "item2item", "item2item"),
+        (0.0, "linear", "model"),
+        (1.0, "linear", "linear"),
+    ):
+        out, report = made((weight, rival))
         assert lists(out, "recommendations").drop("scores").equals(lists(out, file).drop("scores"))
-        assert report["blend"] == {"weight": weight, "grid": []}
+        assert report["blend"] == {"with": rival, "weight": weight, "grid": []}
 
 
 def test_lists_of_the_stage_are_those_by_hand(made: Run, sequences: Sequences) -> None:

@@ -110,20 +110,33 @@ def test_tuning_takes_the_best_cell_and_the_first_of_equals() -> None:
     rows = [[0, 1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6], [5, 0, 1, 2, 3, 4], [2, 2, 3, 4, 5, 0]]
     sequences = leave_one_out(rows, N_ITEMS)
     popularity = Popularity.count(sequences)
-    rival, best, grid = tune(
-        sequences, popularity, windows=(3, 1, 3), decays=(1.0, 0.5), backward=0.5, tie_weight=0.001
+    tuned = tune(
+        "item2item",
+        sequences,
+        popularity,
+        lambda window: Neighbours.count(sequences, window=window, backward=0.5),
+        option="window",
+        values=(3, 1, 3),
+        decays=(1.0, 0.5),
+        tie_weight=0.001,
     )
-    assert [(cell.window, cell.decay) for cell in grid] == [(1, 0.5), (1, 1.0), (3, 0.5), (3, 1.0)]
+    best, grid = tuned.best, tuned.grid
+    assert [(cell.value, cell.decay) for cell in grid] == [(1, 0.5), (1, 1.0), (3, 0.5), (3, 1.0)]
     for cell in grid:
         ranks = []
         for row in rows:
             scores = item2item_scores(
-                rows, row[:-2], window=cell.window, decay=cell.decay, backward=0.5, tie=0.001
+                rows, row[:-2], window=int(cell.value), decay=cell.decay, backward=0.5, tie=0.001
             )
             ranks.append(sorted(range(N_ITEMS), key=lambda item: -scores[item]).index(row[-2]))
         assert cell.ndcg == pytest.approx(np.mean(1 / np.log2(np.array(ranks) + 2)))
     assert best == next(cell for cell in grid if cell.ndcg == max(other.ndcg for other in grid))
-    assert rival.decay == best.decay
+    assert tuned.rival.decay == best.decay
+    assert tuned.summary() == {
+        "window": best.value,
+        "decay": best.decay,
+        "grid": [{"window": cell.value, "decay": cell.decay, "ndcg@10": cell.ndcg} for cell in grid],
+    }
 
 
 def test_ranks_over_the_catalogue_are_those_of_the_lists() -> None:

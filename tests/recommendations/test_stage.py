@@ -16,7 +16,7 @@ import pytest
 
 from clairo.artifacts import Codes, Sequences
 from clairo.artifacts.sequences import Split
-from clairo.config import Item2ItemConfig, RecommendationsConfig
+from clairo.config import Item2ItemConfig, LinearConfig, RecommendationsConfig
 from clairo.errors import InputError
 from clairo.recommendations import make
 from clairo.recommendations.assortment import Assortment
@@ -28,7 +28,7 @@ from clairo.recommendations.search import Search, Settings
 from clairo.tokens import Trie
 from clairo.vocabulary import Vocabulary
 
-FILES = ("recommendations", "popularity", "markov", "item2item")
+FILES = ("recommendations", "popularity", "markov", "item2item", "linear")
 Make = Callable[..., dict[str, Any]]
 
 
@@ -383,9 +383,28 @@ def test_paths_are_the_canonical_tokens(run_folder: Path) -> None:
 def test_a_grid_without_cells_is_refused(
     run_stage: Make, settings: RecommendationsConfig, tmp_path: Path
 ) -> None:
-    cfg = settings.model_copy(update={"item2item": Item2ItemConfig(windows=())})
-    with pytest.raises(InputError, match=r"recommendations\.item2item\.windows is empty"):
-        run_stage(cfg, tmp_path)
+    for cut, option in (
+        ({"item2item": Item2ItemConfig(windows=())}, r"item2item\.windows"),
+        ({"linear": LinearConfig(decays=())}, r"linear\.decays"),
+    ):
+        with pytest.raises(InputError, match=rf"recommendations\.{option} is empty"):
+            run_stage(settings.model_copy(update=cut), tmp_path)
+
+
+def test_a_catalogue_too_large_for_the_linear_rival_goes_without(
+    run_stage: Make, settings: RecommendationsConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = settings.model_copy(update={"linear": LinearConfig(most_items=69)})
+    with caplog.at_level("INFO", "clairo"):
+        report = run_stage(few, tmp_path / "without")
+    assert "no linear rival: 70 items are more than recommendations.linear.most_items = 69" in caplog.text
+    assert "linear" not in report
+    assert not (tmp_path / "without" / "linear.parquet").exists()
+    mixed = few.model_copy(update={"blend": 0.5, "blend_with": "linear"})
+    with pytest.raises(InputError, match="but 70 items are more than") as caught:
+        run_stage(mixed, tmp_path / "refused")
+    assert "set blend_with to item2item, or raise most_items" in str(caught.value.hint)
+    assert not list((tmp_path / "refused").iterdir())
 
 
 def test_codes_of_other_items_are_refused(

@@ -15,7 +15,7 @@ N_USERS, N_ITEMS, K = 90, 70, 50
 STAGES = [
     "reviews", "sequences", "embeddings", "fused", "codes", "vocabulary", "model", "recommendations",
 ]  # fmt: skip
-SKILL = {"recommendations": 0.5, "popularity": 0.05, "markov": 0.2, "item2item": 0.45}
+SKILL = {"recommendations": 0.5, "popularity": 0.05, "markov": 0.2, "item2item": 0.45, "linear": 0.48}
 HOSTILE_TITLE = "<script>alert('title')</script> & \"quotes\""
 HOSTILE_USER = '"><img src=x onerror=alert(1)>'
 
@@ -125,6 +125,7 @@ def _searched() -> dict[str, Any]:
         for window in (1, 3)
         for decay in (0.5, 1.0)
     ]
+    penalties = [{"penalty": penalty, "decay": 0.5, "ndcg@10": 3 / penalty} for penalty in (10.0, 30.0)]
     counted = {
         "users": 90,
         "of": 90,
@@ -140,6 +141,7 @@ def _searched() -> dict[str, Any]:
         "test": counted | {"lists_filled": 0, "items_filled": 0},
         "masked": counted | filled,
         "item2item": {"window": 3, "decay": 0.5, "grid": grid},
+        "linear": {"penalty": 30.0, "decay": 0.5, "grid": penalties},
     }
 
 
@@ -148,7 +150,7 @@ def _blended(folder: Path, lists: pl.DataFrame, weight: float, note: dict[str, A
     (folder / "recommendations.parquet").rename(folder / "model.parquet")
     lists.write_parquet(folder / "recommendations.parquet")
     grid = [{"weight": w, "ndcg@10": 0.1 + (w == weight) / 100} for w in (0.0, weight, 1.0)]
-    note["blend"] = {"weight": weight, "grid": grid}
+    note["blend"] = {"with": "linear", "weight": weight, "grid": grid}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from clairo.report import make
 from clairo.report.comparison import compare
 
 STAGES = ["sequences", "recommendations"]
-ALL = ["blend", "model", "popularity", "markov", "item2item"]
+ALL = ["blend", "model", "popularity", "markov", "item2item", "linear"]
 
 
 def made(run: Path) -> tuple[dict[str, Any], str]:
@@ -66,13 +66,14 @@ def test_without_a_blend_nothing_is_said_of_one(write_run: Any) -> None:
 
 def test_the_page_tells_what_is_mixed_and_shows_all(write_run: Any) -> None:
     _, page = made(write_run(weight=0.35))
-    assert "the model&#39;s list with the weight 0.65 and item-to-item&#39;s with the weight 0.35" in page
+    said = "the model&#39;s list with the weight 0.65 and that of linear item-to-item with the weight 0.35"
+    assert said in page
     assert "CLAIRO + item-to-item reaches NDCG@10" in page
     assert "CLAIRO + item-to-item beside its rivals" in page
     assert re.search(r'<tr class="ours">\s*<th[^>]*>CLAIRO \+ item-to-item<', page)
     assert not re.search(r'<tr class="ours">\s*<th[^>]*>CLAIRO<', page)
     assert "the weight of the blend are chosen on validation" in page
-    assert "by the weight of item-to-item; its choice in bold" in page
+    assert "by the weight of linear item-to-item; its choice in bold" in page
 
 
 def test_every_user_and_every_comparison_knows_the_blend(write_run: Any) -> None:

@@ -58,7 +58,7 @@ def test_a_rival_without_file_is_left_out(write_run: Any) -> None:
     (run / "recommendations" / "markov.parquet").unlink()
     lists = _read(run)
     assert lists is not None
-    assert list(lists.ranks) == ["model", "popularity", "item2item"]
+    assert list(lists.ranks) == ["model", "popularity", "item2item", "linear"]
 
 
 @pytest.mark.parametrize(

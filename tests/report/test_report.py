@@ -20,7 +20,7 @@ STAGES = [
     "reviews", "sequences", "embeddings", "fused", "codes", "vocabulary", "model", "recommendations",
 ]  # fmt: skip
 ACCURACY = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in (5, 10, 20, 50)]
-RIVALS = ["popularity", "markov", "item2item"]
+RIVALS = ["popularity", "markov", "item2item", "linear"]
 
 
 def _make(run: Path, out: Path, stages: list[str] = STAGES, **options: Any) -> tuple[dict[str, Any], str]:
@@ -200,6 +200,9 @@ def test_the_page_says_what_the_search_left_open(made: tuple[dict[str, Any], str
     assert "lists of test short" not in text
     assert "30.0 users a second" in text
     assert "<strong>0.2750</strong>" in text  # the chosen cell of the grid
+    assert "Item-to-item&#39;s NDCG@10 on validation by window and decay" in text
+    assert "Linear item-to-item&#39;s NDCG@10 on validation by penalty and decay" in text
+    assert "<strong>0.1000</strong>" in text
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_a_rival_that_was_not_made_is_not_shown(write_run: Any, tmp_path: Path) 
     run = write_run()
     (run / "recommendations" / "markov.parquet").unlink()
     report, text = _make(run, tmp_path / "out")
-    assert sorted(report["baselines"]) == ["item2item", "popularity"]
+    assert sorted(report["baselines"]) == ["item2item", "linear", "popularity"]
     assert "Markov" not in text
 
 

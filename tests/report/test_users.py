@@ -114,7 +114,7 @@ def test_unknown_times_leave_ties_open(run: Path) -> None:
     table = Sequences.load(run / "sequences")
     table.times[:] = -1
     table.save(run / "sequences")
-    assert report(run)["tie"].null_count() == 12 * 54
+    assert report(run)["tie"].null_count() == 15 * 54
 
 
 def test_the_report_can_be_made_from_the_table(run: Path) -> None:
@@ -149,7 +149,7 @@ def test_what_cannot_be_read_is_named_with_what_to_do(run: Path) -> None:
     report(run)
     with pytest.raises(InputError, match="has no markov under test") as caught:
         read(run, TEST, "markov")
-    assert caught.value.hint == "systems there: model, popularity, item2item"
+    assert caught.value.hint == "systems there: model, popularity, item2item, linear"
     (run / "report" / "users.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(InputError, match="is damaged"):
         read(run, TEST, "model")
