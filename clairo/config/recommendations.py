@@ -23,9 +23,9 @@ class Item2ItemConfig(Section):
 class LinearConfig(Section):
     """`[recommendations.linear]`: item-to-item fitted by ridge regression, and the grid of its choice."""
 
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (30, 100, 300)
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (10, 30, 100, 300)
     """Weights of the squares of the weights: the larger, the closer they stay to 0."""
-    decays: tuple[Share, ...] = (0.7, 0.8, 0.9, 1.0)
+    decays: tuple[Share, ...] = (0.5, 0.7, 0.8, 0.9, 1.0)
     """Weights of a history's event relative to the event after it, where a list is made."""
     past: Share = 0.3
     """The same where the weights are fitted: of what was read."""
@@ -79,6 +79,5 @@ class RecommendationsConfig(Section):
     """Whether item-to-item's list is mixed into the model's. A number is item-to-item's weight: 0 is the
     model alone, 1 item-to-item; `tuned`: the weight from 0, 0.05, ... to 1 whose unmasked lists have the best
     NDCG@10 on validation, of equal ones the smallest."""
-    blend_with: Literal["item2item", "linear"] = "item2item"
-    """Which item-to-item that is: `linear` is the stronger one where there are enough events to fit it, and
-    not for catalogues above `linear.most_items`."""
+    blend_with: Literal["best", "item2item", "linear"] = "best"
+    """Which item-to-item that is; `best`: whose tuned NDCG@10 on validation is higher."""

@@ -64,8 +64,10 @@ def make(
     tuned = _rivals(cfg, histories, samples, k, out)
     report |= noted | {name: found.summary() for name, found in tuned.items()}
     if cfg.blend != "off":
-        rival = tuned[cfg.blend_with].rival
-        report["blend"] = _blend(cfg, rival, search, histories, samples, passes, k, out)
+        # Of equals, max takes the first: the one that counts.
+        name = cfg.blend_with if cfg.blend_with != "best" else max(tuned, key=lambda it: tuned[it].best.ndcg)
+        blend = _blend(cfg, name, tuned[name].rival, search, histories, samples, passes, k, out)
+        report["blend"] = {"with": name, **blend}
     settings.save(out)
     store.write_json(out / "report.json", report)
     shutil.rmtree(out / PARTS)
@@ -185,6 +187,7 @@ def _write_rival(
 
 def _blend(
     cfg: RecommendationsConfig,
+    name: str,
     rival: rivals.ItemToItem,
     search: Search,
     sequences: Sequences,
@@ -199,7 +202,7 @@ def _blend(
         weight, grid = blending.tune(rival, samples[0], passes[0])
     else:
         weight = cfg.blend
-    blend = Blend(weight, rival, getattr(cfg, cfg.blend_with).popularity)
+    blend = Blend(weight, rival, getattr(cfg, name).popularity)
     blend.save(out)
     with log.step("blend", total=sum(len(sample.users) for sample in samples)) as step:
         lists = [
@@ -207,7 +210,7 @@ def _blend(
             for sample, run in zip(samples, passes, strict=True)
         ]
     _write(out / "recommendations.parquet", sequences, samples, lists)
-    return {"with": cfg.blend_with, "weight": weight, "grid": grid}
+    return {"weight": weight, "grid": grid}
 
 
 def _write(path: Path, sequences: Sequences, samples: list[Sample], lists: list[dict[str, Lists]]) -> None:

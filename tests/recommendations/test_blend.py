@@ -201,6 +201,17 @@ def test_the_ends_are_the_two_lists(made: Run) -> None:
         assert report["blend"] == {"with": rival, "weight": weight, "grid": []}
 
 
+def test_it_is_mixed_with_the_rival_that_is_best_on_validation(made: Run) -> None:
+    (best, report), (named, _) = made((0.3, "best")), made((0.3, "linear"))
+    reached = {
+        name: max(cell["ndcg@10"] for cell in report[name]["grid"]) for name in ("item2item", "linear")
+    }
+    assert reached["linear"] != reached["item2item"]
+    assert report["blend"]["with"] == max(reached, key=reached.__getitem__)
+    same = (best / "blend.npz").read_bytes() == (named / "blend.npz").read_bytes()
+    assert same == (report["blend"]["with"] == "linear")
+
+
 def test_lists_of_the_stage_are_those_by_hand(made: Run, sequences: Sequences) -> None:
     out, report = made(0.3)
     popularity, tuned = Popularity.count(sequences), report["item2item"]
