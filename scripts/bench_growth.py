@@ -31,7 +31,7 @@ from bench_training import Watched, steps_of
 from clairo.model import network
 from clairo.model.examples import Batches, Examples
 from clairo.model.loss import TrieLoss
-from clairo.recommendations.histories import Histories
+from clairo.rivals.histories import Histories
 from clairo.tokens import Trie, n_model_ids
 from clairo.vocabulary import Vocabulary
 from machine import CLOCKS, machine, peak, resident

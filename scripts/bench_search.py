@@ -35,8 +35,8 @@ from clairo.artifacts import Codes, Sequences
 from clairo.model import saved
 from clairo.model.exact import ExactSearch
 from clairo.model.search import BeamSearch
-from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import Search, Settings
+from clairo.rivals.histories import Histories
 from clairo.tokens import Trie, encode_inputs, targets
 from clairo.vocabulary import FILE, Vocabulary
 from machine import CLOCKS, machine, shown, spread

@@ -15,7 +15,7 @@ from clairo.config.embeddings import (
 )
 from clairo.config.fused import FusedConfig, TuningConfig
 from clairo.config.loading import content, dump, layered, load, merged, parse, presets, typed
-from clairo.config.model import ModelConfig
+from clairo.config.model import ModelConfig, SoftTargetsConfig
 from clairo.config.recommendations import Item2ItemConfig, LinearConfig, RecommendationsConfig
 from clairo.config.report import ReportConfig
 from clairo.config.reviews import ReviewsConfig, ShopConfig
@@ -48,6 +48,7 @@ __all__ = [
     "Section",
     "SequencesConfig",
     "ShopConfig",
+    "SoftTargetsConfig",
     "TextConfig",
     "TuningConfig",
     "VocabularyConfig",

@@ -5,7 +5,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clairo.config.section import Natural, Positive, Section, Share
+from clairo.config.linear import LinearFit, Penalty
+from clairo.config.section import Natural, Positive, Section, Share, Weight
+
+
+class SoftTargetsConfig(LinearFit):
+    """`[model.soft_targets]`: examples that learn what a linear item-to-item recommends instead."""
+
+    share: Share = 0.0
+    """Of the examples, drawn anew in each epoch: their target is one of the list's items in place of the item
+    that came. 0: none."""
+    items: Positive = 20
+    """Best items of the list, one of which is drawn."""
+    power: Weight = 1.5
+    """They are drawn in proportion to their scores raised to it; items that score 0 or less never."""
+    penalty: Penalty = 100
+    """Weight of the squares of the weights: the larger, the closer they stay to 0."""
+    decay: Share = 0.8
+    """Weight of a history's event relative to the event after it, where a list is made."""
 
 
 class ModelConfig(Section):
@@ -53,6 +70,8 @@ class ModelConfig(Section):
     """Training's probabilities at a step sum to one over the tokens that can follow, or over all tokens."""
     label_smoothing: Share = 0.0
     """Label smoothing of the cross-entropy."""
+    soft_targets: SoftTargetsConfig = SoftTargetsConfig()
+    """What is learned beside the items that came."""
     warmup_steps: Natural = 10_000
     """Steps of linear warm-up; at most a tenth of all steps is used."""
     gradient_norm: Annotated[float, Field(gt=0)] = 1.0

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from clairo.config.linear import LinearFit, Penalty
 from clairo.config.section import Positive, Section, Share, Weight
 
 
@@ -20,26 +21,15 @@ class Item2ItemConfig(Section):
     """Weight of the training popularity share, which breaks ties."""
 
 
-class LinearConfig(Section):
+class LinearConfig(LinearFit):
     """`[recommendations.linear]`: item-to-item fitted by ridge regression, and the grid of its choice."""
 
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (10, 30, 100, 300)
+    penalties: tuple[Penalty, ...] = (10, 30, 100, 300)
     """Weights of the squares of the weights: the larger, the closer they stay to 0."""
     decays: tuple[Share, ...] = (0.5, 0.7, 0.8, 0.9, 1.0)
     """Weights of a history's event relative to the event after it, where a list is made."""
-    past: Share = 0.3
-    """The same where the weights are fitted: of what was read."""
-    future: Share = 0.5
-    """Of what comes: weight of an event relative to the event before it."""
-    together: Weight = 1.0
-    """How much all that a user bought, in whatever order, counts beside what came before what."""
-    kept: Positive = 500
-    """Weights an item keeps, those furthest from 0."""
     popularity: Weight = 0.001
     """Weight of the training popularity share, which breaks ties."""
-    most_items: Positive = 10_000
-    """A larger catalogue is left without this rival: it takes 16 bytes a pair of items, 1.6 GB for 10,000,
-    and time with the cube of the items."""
 
 
 class RecommendationsConfig(Section):

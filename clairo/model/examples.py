@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from clairo.model.soft_targets import SoftTargets
     from clairo.vocabulary import Vocabulary
 
 Key = TypeVar("Key")
@@ -112,8 +113,9 @@ class Batches:
         batch_size: int,
         seed: int,
         reading: Reading = PERMUTED,
+        soft: SoftTargets | None = None,
     ) -> None:
-        self.batch_size, self._reading = batch_size, reading
+        self.batch_size, self._reading, self._soft = batch_size, reading, soft
         self._examples, self._encoder = examples, vocabulary.encoder(features)
         self._seed = seed
         self._labels = targets(*self._encoder.canonical())
@@ -142,7 +144,10 @@ class Batches:
             threads=1,
             reading=self._reading,
         )
-        labels = self._labels[examples.events[examples.target[rows]]]
+        items = examples.events[examples.target[rows]]
+        if self._soft is not None:
+            items = self._soft.drawn(rows, items, epoch)
+        labels = self._labels[items]
         labels = labels[:, (labels >= 0).any(axis=0)]
         return Batch(torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(labels))
 

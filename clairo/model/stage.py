@@ -15,6 +15,7 @@ from clairo.model.examples import Batches, Examples
 from clairo.model.group import Group
 from clairo.model.loss import TrieLoss, VocabularyLoss
 from clairo.model.size import Size, size_for
+from clairo.model.soft_targets import SoftTargets
 from clairo.model.start import shaped_as_start, start
 from clairo.model.tracking import Track
 from clairo.model.train import Trainer, make_accelerator
@@ -136,6 +137,7 @@ def _train(
             batch_size=size.batch_size,
             seed=seed,
             reading=data.reading,
+            soft=_soft_targets(cfg, data, examples, seed),
         ),
         _loss(cfg, data),
         _validation(cfg, data, group, seed),
@@ -178,6 +180,12 @@ def _network(cfg: ModelConfig, size: Size, data: _Data, seed: int) -> T5ForCondi
     if cfg.start_from is not None:
         start(model, cfg.start_from, data.words, data.items.names)
     return model
+
+
+def _soft_targets(cfg: ModelConfig, data: _Data, examples: Examples, seed: int) -> SoftTargets | None:
+    if not cfg.soft_targets.share:
+        return None
+    return SoftTargets.fit(data.histories, examples, cfg.soft_targets, seed)
 
 
 def _validation(cfg: ModelConfig, data: _Data, group: Group, seed: int) -> Validation:

@@ -44,8 +44,8 @@ STAGES = {
         Stage("fused", ("fused",), lambda _: ("embeddings", "sequences")),
         Stage("codes", ("codes",), _codes_needs),
         Stage("vocabulary", ("vocabulary", "_clairo"), lambda _: ("codes", "sequences")),
-        Stage("model", ("model", "tokens"), lambda _: ("vocabulary", "codes", "sequences")),
-        Stage("recommendations", ("recommendations", "model", "tokens"), lambda _: _SEARCH),
+        Stage("model", ("model", "rivals", "tokens"), lambda _: ("vocabulary", "codes", "sequences")),
+        Stage("recommendations", ("recommendations", "model", "rivals", "tokens"), lambda _: _SEARCH),
         Stage("report", ("report",), lambda config: tuple(needed(config)[:-1])),
     )
 }

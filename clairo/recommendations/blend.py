@@ -10,8 +10,8 @@ import numpy as np
 from clairo.artifacts import npz
 from clairo.errors import InputError
 from clairo.recommendations.ensemble import NOTHING, Ranking
-from clairo.recommendations.lists import top
-from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity, slabs
+from clairo.rivals.counted import ItemToItem, Neighbours, Popularity, slabs
+from clairo.rivals.lists import top
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clairo.recommendations.assortment import Assortment
-    from clairo.recommendations.histories import Histories
+    from clairo.rivals.histories import Histories
 
 FILE = "blend.npz"
 _ARRAYS = ("weight", "decay", "tie_weight", "share", "starts", "items", "weights")

@@ -8,10 +8,10 @@ from clairo.log import Step
 from clairo.recommendations.blend import Blend, mix, votes
 from clairo.recommendations.ensemble import complete
 from clairo.recommendations.full_pass import Pass
-from clairo.recommendations.lists import Lists
-from clairo.recommendations.rivals import ItemToItem, slabs
 from clairo.recommendations.sample import Sample
 from clairo.recommendations.tuning import METRIC, ranks_in
+from clairo.rivals.counted import ItemToItem, slabs
+from clairo.rivals.lists import Lists
 
 WEIGHTS = tuple(round(step / 20, 2) for step in range(21))
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from clairo.artifacts import npz
 from clairo.log import Step
 from clairo.recommendations.ensemble import Ranking, complete
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import Condition, Sample
 from clairo.recommendations.search import Search
+from clairo.rivals.histories import Histories
+from clairo.rivals.lists import Lists
 
 _PART_BATCHES = 2
 """Batches of users a part: what an interruption costs at most."""

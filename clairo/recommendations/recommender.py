@@ -14,8 +14,8 @@ from clairo.recommendations.assortment import Assortment, IdLists, listed
 from clairo.recommendations.blend import FILE as BLEND
 from clairo.recommendations.blend import Blend
 from clairo.recommendations.ensemble import Ranking, complete
-from clairo.recommendations.histories import Histories
 from clairo.recommendations.search import SETTINGS, Search, Settings
+from clairo.rivals.histories import Histories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from clairo import rng
 from clairo.artifacts import Sequences
 from clairo.artifacts.sequences import Split
-from clairo.recommendations.histories import Histories
+from clairo.rivals.histories import Histories
 
 
 @dataclass(frozen=True)

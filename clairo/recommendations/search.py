@@ -11,7 +11,7 @@ from clairo import rng
 from clairo.artifacts import Codes, Sequences, store
 from clairo.errors import InputError
 from clairo.recommendations.ensemble import NOTHING, Ranking, average, vote
-from clairo.recommendations.rivals import Popularity
+from clairo.rivals.counted import Popularity
 from clairo.tokens import PERMUTED, Reading, Trie, encode_inputs
 from clairo.vocabulary import FILE, Encoder, Vocabulary
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clairo.model.exact import ExactSearch
     from clairo.model.search import BeamSearch
     from clairo.recommendations.assortment import Assortment
-    from clairo.recommendations.histories import Histories
+    from clairo.rivals.histories import Histories
 
 SETTINGS = "settings.json"
 _SEARCHES = ("beam", "exact")

@@ -10,15 +10,16 @@ from clairo import log
 from clairo.artifacts import Sequences, store
 from clairo.config import Item2ItemConfig, LinearConfig, RecommendationsConfig
 from clairo.errors import InputError
-from clairo.recommendations import blending, rivals, tables
+from clairo.recommendations import blending, tables
 from clairo.recommendations.blend import Blend
 from clairo.recommendations.full_pass import Pass, search_all
 from clairo.recommendations.invalid import invalid
-from clairo.recommendations.linear import Moments
-from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import SPLITS, Sample
 from clairo.recommendations.search import Search, Settings
 from clairo.recommendations.tuning import Tuned, tune
+from clairo.rivals import counted
+from clairo.rivals.linear import Moments
+from clairo.rivals.lists import Lists
 
 PARTS = ".parts"
 
@@ -124,7 +125,7 @@ def _rivals(
     cfg: RecommendationsConfig, sequences: Sequences, samples: list[Sample], k: int, out: Path
 ) -> dict[str, Tuned]:
     """Count, fit, tune and write the rivals' lists; the tuned ones by name."""
-    popularity = rivals.Popularity.count(sequences)
+    popularity = counted.Popularity.count(sequences)
     tuned = {"item2item": _item2item(cfg.item2item, sequences, popularity)}
     if sequences.n_items <= cfg.linear.most_items:
         tuned["linear"] = _linear(cfg.linear, sequences, popularity)
@@ -134,9 +135,9 @@ def _rivals(
             sequences.n_items,
             cfg.linear.most_items,
         )
-    systems: dict[str, rivals.Rival] = {
+    systems: dict[str, counted.Rival] = {
         "popularity": popularity,
-        "markov": rivals.markov(sequences, popularity),
+        "markov": counted.markov(sequences, popularity),
         **{name: found.rival for name, found in tuned.items()},
     }
     with log.step("count rivals", total=len(systems)) as step:
@@ -146,12 +147,12 @@ def _rivals(
     return tuned
 
 
-def _item2item(grid: Item2ItemConfig, sequences: Sequences, popularity: rivals.Popularity) -> Tuned:
+def _item2item(grid: Item2ItemConfig, sequences: Sequences, popularity: counted.Popularity) -> Tuned:
     return tune(
         "item2item",
         sequences,
         popularity,
-        lambda window: rivals.Neighbours.count(sequences, window=window, backward=grid.backward),
+        lambda window: counted.Neighbours.count(sequences, window=window, backward=grid.backward),
         option="window",
         values=grid.windows,
         decays=grid.decays,
@@ -159,7 +160,7 @@ def _item2item(grid: Item2ItemConfig, sequences: Sequences, popularity: rivals.P
     )
 
 
-def _linear(grid: LinearConfig, sequences: Sequences, popularity: rivals.Popularity) -> Tuned:
+def _linear(grid: LinearConfig, sequences: Sequences, popularity: counted.Popularity) -> Tuned:
     moments = Moments.count(sequences, past=grid.past, future=grid.future, together=grid.together)
     return tune(
         "linear",
@@ -174,11 +175,11 @@ def _linear(grid: LinearConfig, sequences: Sequences, popularity: rivals.Popular
 
 
 def _write_rival(
-    path: Path, rival: rivals.Rival, sequences: Sequences, samples: list[Sample], k: int
+    path: Path, rival: counted.Rival, sequences: Sequences, samples: list[Sample], k: int
 ) -> None:
     lists = []
     for sample in samples:
-        plain, masked = rivals.recommend(rival, sample.read, sample.known, k=k, n_items=sequences.n_items)
+        plain, masked = counted.recommend(rival, sample.read, sample.known, k=k, n_items=sequences.n_items)
         lists.append(
             {condition.name: masked if condition.masked else plain for condition in sample.conditions}
         )
@@ -188,7 +189,7 @@ def _write_rival(
 def _blend(
     cfg: RecommendationsConfig,
     name: str,
-    rival: rivals.ItemToItem,
+    rival: counted.ItemToItem,
     search: Search,
     sequences: Sequences,
     samples: list[Sample],

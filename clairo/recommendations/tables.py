@@ -9,8 +9,8 @@ from typing import Any
 from clairo.artifacts import Sequences
 from clairo.errors import ClairoError
 from clairo.log import logger
-from clairo.recommendations.lists import Lists
 from clairo.recommendations.sample import Condition, Sample
+from clairo.rivals.lists import Lists
 
 
 def announce() -> None:

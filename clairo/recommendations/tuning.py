@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from clairo import log, metrics
 from clairo.artifacts import Sequences
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity, Rival, batches
+from clairo.rivals.counted import ItemToItem, Neighbours, Popularity, Rival, batches
+from clairo.rivals.histories import Histories
 
 METRIC = "ndcg@10"
 

@@ -18,9 +18,9 @@ from clairo.errors import InputError
 from clairo.recommendations import Recommender, make
 from clairo.recommendations.assortment import Assortment
 from clairo.recommendations.blend import Blend
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity
 from clairo.recommendations.search import Search
+from clairo.rivals.counted import ItemToItem, Neighbours, Popularity
+from clairo.rivals.histories import Histories
 
 STAGES = ("model", "vocabulary", "codes", "sequences")
 FILES = ("model", "popularity", "markov", "item2item", "linear")
@@ -101,7 +101,7 @@ def test_a_history_is_blended_alike_whatever_it_is_blended_together_with(
     blend = Blend(0.4, item2item([[0, 1, 2, 3], [4, 5, 6]], N), 0.001)
     found, read = Histories.of([[1, 2], [], [8], [3, 0]]), Histories.of([[0], [4, 5], [], [2, 1]])
     together = blend.rank(found, read, N)
-    monkeypatch.setattr("clairo.recommendations.rivals._BATCH_SCORES", N)
+    monkeypatch.setattr("clairo.rivals.counted._BATCH_SCORES", N)
     for one, other in zip(together, blend.rank(found, read, N), strict=True):
         assert one.items.tolist() == other.items.tolist()
         assert one.scores.tolist() == other.scores.tolist()

@@ -21,10 +21,10 @@ from clairo.errors import InputError
 from clairo.recommendations import make
 from clairo.recommendations.assortment import Assortment
 from clairo.recommendations.ensemble import Ranking
-from clairo.recommendations.histories import Histories
 from clairo.recommendations.invalid import invalid, paths
 from clairo.recommendations.sample import Sample
 from clairo.recommendations.search import Search, Settings
+from clairo.rivals.histories import Histories
 from clairo.tokens import Trie
 from clairo.vocabulary import Vocabulary
 

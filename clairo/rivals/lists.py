@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairo.recommendations.histories import Histories
+from clairo.rivals.histories import Histories
 
 
 @dataclass(frozen=True)

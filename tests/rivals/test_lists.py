@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.lists import Lists, hold_back, top
+from clairo.rivals.histories import Histories
+from clairo.rivals.lists import Lists, hold_back, top
 
 rows_of_scores = st.integers(1, 9).flatmap(
     lambda n: st.lists(

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from clairo import metrics
 from clairo.artifacts import Sequences
-from clairo.recommendations import rivals
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.lists import Lists
-from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity, markov
 from clairo.recommendations.tuning import target_ranks, tune
+from clairo.rivals import counted
+from clairo.rivals.counted import ItemToItem, Neighbours, Popularity, markov
+from clairo.rivals.histories import Histories
+from clairo.rivals.lists import Lists
 
 N_ITEMS = 7
 Rows = list[list[int]]
@@ -101,7 +101,7 @@ def test_markov_orders_by_transitions_then_popularity_then_index(rows: Rows, las
     expected = sorted(range(N_ITEMS), key=lambda item: (-followed[item], -share[item], item))
     rival = markov(sequences, Popularity.count(sequences))
     read = Histories.of([[(last + 1) % N_ITEMS, last]])
-    plain, masked = rivals.recommend(rival, read, Histories.of([[last]]), k=50, n_items=N_ITEMS)
+    plain, masked = counted.recommend(rival, read, Histories.of([[last]]), k=50, n_items=N_ITEMS)
     assert plain.items.tolist() == [expected]
     assert masked.items.tolist() == [[item for item in expected if item != last] + [-1]]
 
@@ -146,7 +146,7 @@ def test_ranks_over_the_catalogue_are_those_of_the_lists() -> None:
     popularity = Popularity.count(sequences)
     read, (_, targets) = Histories.read(sequences, "test"), sequences.targets("test")
     for rival in (popularity, markov(sequences, popularity)):
-        lists, _ = rivals.recommend(rival, read, read, k=N_ITEMS, n_items=N_ITEMS)
+        lists, _ = counted.recommend(rival, read, read, k=N_ITEMS, n_items=N_ITEMS)
         ranks = target_ranks(rival, read, targets, N_ITEMS)
         assert ranks.tolist() == metrics.rank_of(lists.items.tolist(), targets.tolist()).tolist()
 
@@ -156,9 +156,9 @@ def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     sequences = leave_one_out([rng.integers(0, N_ITEMS, size=5).tolist() for _ in range(9)], N_ITEMS)
     rival = markov(sequences, Popularity.count(sequences))
     read, known = Histories.read(sequences, "test"), Histories.known(sequences, "test")
-    whole = rivals.recommend(rival, read, known, k=5, n_items=N_ITEMS)
-    monkeypatch.setattr(rivals, "_BATCH_SCORES", 2 * N_ITEMS)
-    for one, other in zip(whole, rivals.recommend(rival, read, known, k=5, n_items=N_ITEMS), strict=True):
+    whole = counted.recommend(rival, read, known, k=5, n_items=N_ITEMS)
+    monkeypatch.setattr(counted, "_BATCH_SCORES", 2 * N_ITEMS)
+    for one, other in zip(whole, counted.recommend(rival, read, known, k=5, n_items=N_ITEMS), strict=True):
         np.testing.assert_array_equal(one.items, other.items)
         np.testing.assert_array_equal(one.scores, other.scores)
 
@@ -168,7 +168,7 @@ def test_a_history_in_which_nothing_was_trained_is_no_error() -> None:
     popularity = Popularity.count(sequences)
     read = Histories.read(sequences, "test")
     for rival in (popularity, markov(sequences, popularity)):
-        plain, masked = rivals.recommend(rival, read, read, k=3, n_items=3)
+        plain, masked = counted.recommend(rival, read, read, k=3, n_items=3)
         assert plain.items.tolist() == [[0, 1, 2]]
         assert masked.items.tolist() == [[1, 2, -1]]
 
@@ -199,13 +199,13 @@ def test_figures_on_real_data(
     sequences = leave_one_out(rows, 1 + max(max(row) for row in rows))
     popularity = Popularity.count(sequences)
     read, known = Histories.read(sequences, "test"), Histories.known(sequences, "test")
-    rival: rivals.Rival = popularity
+    rival: counted.Rival = popularity
     if name == "markov":
         rival = markov(sequences, popularity)
     elif name == "item2item":
         neighbours = Neighbours.count(sequences, window=3 if file == INSTRUMENTS else 10, backward=0.5)
         rival = ItemToItem(neighbours, 0.6, 0.001 * popularity.share, popularity)
-    found = rivals.recommend(rival, read, known, k=10, n_items=sequences.n_items)
+    found = counted.recommend(rival, read, known, k=10, n_items=sequences.n_items)
     targets = sequences.targets("test")[1].tolist()
     for lists, figures in zip(found, (plain, masked), strict=True):
         assert measured(lists, targets) == pytest.approx(figures, abs=tolerance)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clairo import metrics
-from clairo.recommendations import rivals
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.linear import Moments
-from clairo.recommendations.rivals import ItemToItem, Neighbours, Popularity
+from clairo.rivals import counted
+from clairo.rivals.counted import ItemToItem, Neighbours, Popularity
+from clairo.rivals.histories import Histories
+from clairo.rivals.linear import Moments
 
-from .test_rivals import N_ITEMS, Rows, leave_one_out, shoppers
+from .test_counted import N_ITEMS, Rows, leave_one_out, shoppers
 
 DECAYS = st.sampled_from([0.0, 0.3, 0.5, 1.0])
 
@@ -36,7 +36,7 @@ def solved(rows: Rows, *, past: float, future: float, together: float, penalty: 
         held = np.isin(np.arange(N_ITEMS), training).astype(float)
         gram += together * np.outer(held, held)
         cross += together * (np.outer(held, held) - np.diag(held))
-    return np.linalg.solve(gram + penalty * np.eye(N_ITEMS), cross)
+    return np.asarray(np.linalg.solve(gram + penalty * np.eye(N_ITEMS), cross), dtype=np.float64)
 
 
 def dense(table: Neighbours) -> NDArray[np.float64]:
@@ -79,10 +79,10 @@ def test_two_items_that_always_come_together_count_once() -> None:
     sequences = leave_one_out(rows, N_ITEMS)
     popularity = Popularity.count(sequences)
     fitted = Moments.count(sequences, past=1.0, future=0.0, together=0.0).fit(1e-6, kept=N_ITEMS)
-    counted = Neighbours.count(sequences, window=2, backward=0.0)
+    pairs = Neighbours.count(sequences, window=2, backward=0.0)
     read = Histories.of([[3, 1, 2]])
     gaps = []
-    for table in (fitted, counted):
+    for table in (fitted, pairs):
         scores = ItemToItem(table, 1.0, 0 * popularity.share, popularity).scores(read)[0]
         gaps.append(scores[4] / scores[5])
     # Least squares of 1 or 2 alone, which did not lead to 4, and of both, which did, twice: 0.4 for each.
@@ -105,12 +105,12 @@ def test_on_real_data_it_stands_above_counts(shared: Path) -> None:
     sequences = leave_one_out([row for row in few if len(row) >= 3], 1500)
     popularity = Popularity.count(sequences)
     fitted = Moments.count(sequences, past=0.3, future=0.5, together=1.0).fit(100, kept=500)
-    counted = Neighbours.count(sequences, window=3, backward=0.5)
+    pairs = Neighbours.count(sequences, window=3, backward=0.5)
     read, known = Histories.read(sequences, "test"), Histories.known(sequences, "test")
     targets = sequences.targets("test")[1]
     found = []
-    for table in (fitted, counted):
+    for table in (fitted, pairs):
         rival = ItemToItem(table, 0.8, 0.001 * popularity.share, popularity)
-        _, masked = rivals.recommend(rival, read, known, k=10, n_items=1500)
+        _, masked = counted.recommend(rival, read, known, k=10, n_items=1500)
         found.append(metrics.summary(metrics.rank_of(masked.items, targets), (10,))["ndcg@10"])
     assert found[0] > 1.05 * found[1]

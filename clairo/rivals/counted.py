@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairo.artifacts import Sequences
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.lists import Lists, hold_back, top
+from clairo.rivals.histories import Histories
+from clairo.rivals.lists import Lists, hold_back, top
 
 _BATCH_SCORES = 4_000_000
 """Scores held at once: 32 MB."""

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from clairo.recommendations.histories import Histories
-from clairo.recommendations.rivals import Neighbours, slabs
+from clairo.rivals.counted import Neighbours, slabs
+from clairo.rivals.histories import Histories
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
