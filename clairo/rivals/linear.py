@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 
 from clairo.rivals.counted import Neighbours, slabs
 from clairo.rivals.histories import Histories
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     from clairo.artifacts import Sequences
 
@@ -46,6 +45,8 @@ class Moments:
     @classmethod
     def count(cls, sequences: Sequences, *, past: float, future: float, together: float) -> Self:
         """Add up what the training events say; `past` and `future` in [0, 1], `together` from 0 on."""
+        from scipy import sparse  # here, so that a machine that only searches does without
+
         histories, n_items = Histories(*sequences.training()), sequences.n_items
         before = _near(histories, n_items, past, first=1, ahead=False)
         after = _near(histories, n_items, future, first=0, ahead=True)
@@ -63,6 +64,8 @@ class Moments:
 
         Takes 16 bytes of memory a pair of items, and time with the cube of their number.
         """
+        from scipy.linalg import cho_factor, cho_solve
+
         gram = self.gram.toarray(order="F")
         np.fill_diagonal(gram, gram.diagonal() + penalty)
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
@@ -73,6 +76,8 @@ class Moments:
 
 def _near(histories: Histories, n_items: int, decay: float, *, first: int, ahead: bool) -> sparse.csr_matrix:
     """For each event the items `first` events away and further, (n_events, n_items), decayed from there."""
+    from scipy import sparse
+
     owners, events = histories.owners, histories.events.astype(np.int64)
     rows, items, weights = [], [], []
     longest = int(histories.lengths.max(initial=0))

@@ -32,6 +32,7 @@ TINY = [
     "recommendations.views=1",
     "recommendations.beams=100",
     "recommendations.item2item={windows=[1], decays=[1.0]}",
+    "recommendations.linear={penalties=[30], decays=[0.9]}",
 ]
 
 
@@ -419,11 +420,13 @@ def test_places_that_cannot_be_written_and_runs_that_are_not_whole(
     assert "codes.npz was changed" in answer.err
 
 
-def test_a_blend_comes_along(world: Any, early: Path, shop: Shop) -> None:
+@pytest.mark.parametrize("rival", ["item2item", "linear"])
+def test_a_blend_comes_along(world: Any, early: Path, shop: Shop, rival: str) -> None:
     """Its neighbours are those of the first run's training; new items can still be recommended by it."""
     first, out = world.folder / "blended", world.folder / "grown"
     shutil.copytree(early, first)
-    answer = world.type("run", first / "config.toml", "--out", first, "--set", "recommendations.blend=0.3")
+    blend = ("recommendations.blend=0.3", f"recommendations.blend_with={rival}")
+    answer = world.type("run", first / "config.toml", "--out", first, *(f"--set={part}" for part in blend))
     assert answer.code == 0, answer.err
     metadata, reviews = shop.folder / "meta_late.json.gz", shop.folder / "late_5.json.gz"
     clairo.add(first, metadata=metadata, reviews=reviews, out=out)
