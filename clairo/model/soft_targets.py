@@ -16,7 +16,8 @@ from clairo import log, rng
 from clairo.errors import InputError
 from clairo.rivals.counted import ItemToItem, Popularity, slabs
 from clairo.rivals.histories import Histories
-from clairo.rivals.linear import Moments
+from clairo.rivals.linear import Moments, gigabytes
+from clairo.rivals.lists import top
 from clairo.tokens import flat_rows
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SoftTargets:
             raise InputError(
                 f"model.soft_targets needs at most {cfg.most_items} items, and there are {n_items}",
                 hint="set model.soft_targets.share to 0, or raise model.soft_targets.most_items, "
-                f"which takes {16 * n_items**2 / 1e9:.2g} GB of memory",
+                f"which takes {gigabytes(n_items)}",
             )
         moments = Moments.count(sequences, past=cfg.past, future=cfg.future, together=cfg.together)
         teacher = ItemToItem(
@@ -72,11 +73,10 @@ class SoftTargets:
             for rows in slabs(np.arange(len(examples)), n_items):
                 histories = flat_rows(examples.start[rows], examples.target[rows], examples.events)
                 scores = teacher.scores(Histories(*histories))
-                best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-                weights = np.maximum(np.take_along_axis(scores, best, axis=1), 0)
-                weights = np.where(weights > 0, weights**cfg.power, 0)
+                best = top(scores, k)
+                weights = np.where(best.scores > 0, np.maximum(best.scores, 0) ** cfg.power, 0)
                 total = weights.sum(axis=1, keepdims=True)
-                items[rows] = best
+                items[rows] = best.items
                 below[rows] = np.divide(weights.cumsum(axis=1), total, where=total > 0, out=0 * weights)
                 step.advance(len(rows))
         return cls(items, below, cfg.share, seed)

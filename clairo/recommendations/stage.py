@@ -18,7 +18,7 @@ from clairo.recommendations.sample import SPLITS, Sample
 from clairo.recommendations.search import Search, Settings
 from clairo.recommendations.tuning import Tuned, tune
 from clairo.rivals import counted
-from clairo.rivals.linear import Moments
+from clairo.rivals.linear import Moments, gigabytes
 from clairo.rivals.lists import Lists
 
 PARTS = ".parts"
@@ -84,8 +84,7 @@ def _check(cfg: RecommendationsConfig, n_items: int) -> None:
         raise InputError(
             f"recommendations.blend_with is linear, but {n_items} items are more than "
             f"recommendations.linear.most_items = {cfg.linear.most_items}",
-            hint="set blend_with to item2item, or raise most_items, "
-            f"which takes {16 * n_items**2 / 1e9:.2g} GB of memory",
+            hint=f"set blend_with to item2item, or raise most_items, which takes {gigabytes(n_items)}",
         )
 
 

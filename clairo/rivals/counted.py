@@ -154,7 +154,7 @@ def recommend(
 
 def _pairs(histories: Histories, window: int) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """For each distance up to `window` the items that stand so far apart, earlier and later ones."""
-    owners, events = histories.owners, histories.events.astype(np.int64)
+    steps_back, events = histories.steps_back, histories.events.astype(np.int64)
     for distance in range(1, window + 1):
-        together = owners[:-distance] == owners[distance:]
-        yield distance, events[:-distance][together], events[distance:][together]
+        start = np.flatnonzero(steps_back >= distance)
+        yield distance, events[start], events[start + distance]

@@ -14,6 +14,7 @@ import numpy as np
 
 from clairo.rivals.counted import Neighbours, slabs
 from clairo.rivals.histories import Histories
+from clairo.rivals.lists import top
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from clairo.artifacts import Sequences
 
+_BYTES_A_PAIR = 16  # of items, while the weights are fitted: two tables of doubles
 _LEAST = 1e-3  # decayed weights below it are left out
 _DECIMALS = 9  # of the weights: what is equal stays so, whatever order the products were added up in
 
@@ -74,18 +76,23 @@ class Moments:
         return _strongest(weights, kept)
 
 
+def gigabytes(n_items: int) -> str:
+    """Memory that a fit to so many items takes, in words."""
+    return f"{_BYTES_A_PAIR * n_items**2 / 1e9:.2g} GB of memory"
+
+
 def _near(histories: Histories, n_items: int, decay: float, *, first: int, ahead: bool) -> sparse.csr_matrix:
     """For each event the items `first` events away and further, (n_events, n_items), decayed from there."""
     from scipy import sparse
 
-    owners, events = histories.owners, histories.events.astype(np.int64)
+    steps_back, events = histories.steps_back, histories.events.astype(np.int64)
     rows, items, weights = [], [], []
     longest = int(histories.lengths.max(initial=0))
     for distance in range(first, longest):
         weight = decay ** (distance - first)  # 0 ** 0 is 1
         if weight < _LEAST:
             break
-        start = np.flatnonzero(owners[: len(owners) - distance] == owners[distance:])
+        start = np.flatnonzero(steps_back >= distance)
         rows.append(start if ahead else start + distance)
         items.append(events[start + distance] if ahead else events[start])
         weights.append(np.full(len(start), weight))
@@ -101,7 +108,7 @@ def _strongest(weights: NDArray[np.float64], kept: int) -> Neighbours:
     found, values, lengths = [], [], []
     for rows in slabs(np.arange(n_items), n_items):
         part = weights[rows].round(_DECIMALS)
-        order = np.sort(np.argsort(-np.abs(part), axis=1, kind="stable")[:, :kept], axis=1)
+        order = np.sort(top(np.abs(part), kept).items, axis=1)
         strongest = np.take_along_axis(part, order, axis=1)
         there = strongest != 0
         found.append(order[there])
